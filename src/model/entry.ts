@@ -1,0 +1,91 @@
+/**
+ * What is at a path: a version of a file, or trouble that keeps us from knowing. Trouble is a value.
+ *
+ * Directories are not entries; they exist because something is below them.
+ */
+
+import type { ContentHash, RunId, Sequence, VersionToken } from "./ids.ts"
+import type { RelativePath } from "./path.ts"
+
+/** One version of one file as a side shows it. `hash` is present only when it is known for exactly this token. */
+export interface Version {
+  readonly token: VersionToken
+  readonly sizeBytes: number
+  /** The user's modification time, whole Unix milliseconds. */
+  readonly mtimeMs: number
+  readonly hash?: ContentHash
+  /** Recognises a file that only changed its name: the inode on a folder. */
+  readonly fileId?: string
+  /** Name of the device that wrote it, where the backend knows. */
+  readonly device?: string
+  /** How far the writer's clock was off, as it recorded itself. */
+  readonly skewMs?: number
+}
+
+export interface KnownVersion extends Version {
+  readonly hash: ContentHash
+}
+
+/** The version of a path that both sides last agreed on. */
+export interface Base {
+  readonly hash: ContentHash
+  readonly sizeBytes: number
+  readonly mtimeMs: number
+  readonly run: RunId
+  readonly sequence: Sequence
+  /** A union began after it was agreed: it may recognise an old version, it justifies no deletion. */
+  readonly isHint: boolean
+}
+
+export type UnknownReason =
+  | "ignored"
+  | "symlink"
+  | "special"
+  | "unreadable"
+  | "unstable"
+  | "illegal_name"
+  | "not_utf8"
+  | "too_long"
+  | "collision"
+  | "file_and_directory"
+  | "mount_changed"
+  | "aside"
+  | "reserved"
+
+/**
+ * A place we cannot speak about.
+ *
+ * `subtree`: the path and everything below it. `absent_children`: the names we can read in this directory
+ * are known, but a name that is missing there may be one that we cannot read.
+ */
+export interface Unknown {
+  readonly path: string
+  readonly reason: UnknownReason
+  readonly scope: "subtree" | "absent_children"
+  /** The name as bytes, base64, when it is not UTF-8. */
+  readonly nameBase64?: string
+}
+
+/** Reasons that a user chose or that are ordinary; they are mentioned, and do not make the exit code 2. */
+export function isOrdinary(reason: UnknownReason): boolean {
+  return reason === "ignored" || reason === "symlink" || reason === "special" || reason === "aside"
+}
+
+export interface ListedFile {
+  readonly path: RelativePath
+  readonly version: Version
+}
+
+/** One complete look at a side, in byte order of paths. */
+export interface Listing {
+  readonly files: readonly ListedFile[]
+  readonly unknowns: readonly Unknown[]
+  /** Directories that are mount points, in byte order. */
+  readonly mounts: readonly string[]
+  /** Hash over every path, token and unknown: equal digests are equal listings. */
+  readonly digest: string
+  /** Clock before the first look, Unix milliseconds; what changed before it was seen as it is. */
+  readonly sampledMs: number
+  /** The newest time (modification or change) of any file, Unix milliseconds. */
+  readonly newestMs: number
+}

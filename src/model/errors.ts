@@ -1,0 +1,78 @@
+/**
+ * What can go wrong, as values. Codes are stable forever (docs/errors.md); texts are made at the edge, in `cli`.
+ */
+
+import type { ConflictId, PlanId, RunId } from "./ids.ts"
+import type { Side } from "./side.ts"
+import type { ProfileName } from "./settings.ts"
+
+/** Why one path could not be read or written. The run goes on with the others. */
+export type TroubleCode =
+  | "changed_since"
+  | "unreadable"
+  | "not_found"
+  | "no_space"
+  | "no_permission"
+  | "read_only"
+  | "in_the_way"
+  | "name_refused"
+  | "unsupported"
+  | "not_kept"
+  | "hash_mismatch"
+  | "unreachable"
+  | "blocked_by_errors"
+  | "io"
+
+export interface Trouble {
+  readonly code: TroubleCode
+  readonly path: string
+  /** The system's own word for it, such as `ENOSPC`; never a secret, never a stack. */
+  readonly detail?: string
+}
+
+/** Why a command did not do what it was asked to do. */
+export type SyncError =
+  | { readonly code: "no_baseline"; readonly why: "not_set_up" | "no_journal" | "unfinished_setup" }
+  | { readonly code: "journal_damaged"; readonly why: string }
+  | { readonly code: "journal_too_new"; readonly found: number; readonly known: number }
+  | { readonly code: "mount_dir"; readonly dir: string }
+  | {
+      readonly code: "delete_limit"
+      readonly profile: ProfileName
+      readonly limit: number
+      readonly deletes: number
+      readonly total: number
+      readonly side: Side
+      readonly example: string
+      readonly below: number
+    }
+  | { readonly code: "confirm_mismatch"; readonly confirmed: number; readonly total: number }
+  | { readonly code: "side_emptied"; readonly side: Side; readonly files: number; readonly total: number }
+  | { readonly code: "root_changed"; readonly dir: string; readonly why: "missing" | "no_marker" | "other_marker" | "not_a_directory" }
+  | { readonly code: "remote_changed"; readonly remote: string; readonly why: "no_epoch" | "other_epoch" | "missing" }
+  | { readonly code: "side_unreadable"; readonly side: Side; readonly trouble: Trouble }
+  | { readonly code: "plan_stale"; readonly plan: PlanId; readonly total: number; readonly stale: readonly StaleAction[] }
+  | { readonly code: "plan_foreign"; readonly why: "device" | "roots" | "settings" | "schema" | "digest" | "unreadable"; readonly detail?: string }
+  | { readonly code: "undo_overlap"; readonly target: string; readonly total: number; readonly overlaps: readonly Overlap[] }
+  | { readonly code: "not_undoable"; readonly target: string; readonly why: "conflict_open" | "version_not_here"; readonly path: string }
+  | { readonly code: "confirm_needed"; readonly what: string; readonly flag: string }
+  | { readonly code: "lock_held"; readonly pid?: number; readonly host?: string; readonly since?: string; readonly command?: string }
+  | { readonly code: "history_write_failed"; readonly trouble: Trouble }
+  | { readonly code: "state_write_failed"; readonly trouble: Trouble }
+  | { readonly code: "not_found"; readonly what: string; readonly name: string; readonly candidates?: readonly string[] }
+  | { readonly code: "usage"; readonly message: string }
+  | { readonly code: "config_unreadable"; readonly file: string; readonly why: string }
+  | { readonly code: "setup_failed"; readonly what: string; readonly trouble: Trouble }
+  | { readonly code: "unsupported"; readonly what: string }
+
+export interface StaleAction {
+  readonly path: string
+  readonly planned: string
+  readonly now: string
+}
+
+export interface Overlap {
+  readonly path: string
+  readonly run?: RunId
+  readonly conflict?: ConflictId
+}

@@ -1,0 +1,151 @@
+/**
+ * Ports: the few doors through which the world comes in. Everything else is pure or calls these.
+ */
+
+import type { Operation } from "./action.ts"
+import type { Listing, Version } from "./entry.ts"
+import type { Trouble } from "./errors.ts"
+import type { StagedMark } from "./event.ts"
+import type { ContentHash, DeviceId, GitOid, OpId } from "./ids.ts"
+import type { RelativePath } from "./path.ts"
+import type { Result } from "./result.ts"
+import type { Aside, EpochPair } from "./state.ts"
+
+export interface Clock {
+  /** Unix milliseconds; may be fractional. */
+  nowMs(): number
+}
+
+export interface Random {
+  /** 128 random bits in hexadecimal. */
+  hex128(): string
+}
+
+/** Files up to this size are held in memory in one piece; larger ones are streamed. */
+export const SMALL_FILE_BYTES_MAX = 8 * 1024 * 1024
+
+/** The bytes of one version. A stream may be opened once, and throws `ContentLost` if it cannot deliver all of it. */
+export type Content =
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly hash: ContentHash }
+  | { readonly kind: "stream"; readonly sizeBytes: number; readonly hash: ContentHash; open(): AsyncIterable<Uint8Array> }
+
+export class ContentLost extends Error {
+  readonly trouble: Trouble
+  constructor(trouble: Trouble) {
+    super(trouble.code)
+    this.trouble = trouble
+  }
+}
+
+export interface Capabilities {
+  readonly kind: "folder" | "memory" | "s3" | "rclone"
+  /** How a write is kept from replacing a version that we have not seen. */
+  readonly guard: "conditional" | "guarded_rename" | "lease" | "none"
+  /** A key `p` and a key `p/x` may stand beside each other. */
+  readonly hasFileBesideDirectory: boolean
+  /** Reading costs so little that every unknown hash is read at once. */
+  readonly readsAreCheap: boolean
+  /** A change that only moved bytes to another name needs no transfer. */
+  readonly canMove: boolean
+  /** Modification times set by us are kept. */
+  readonly keepsTimes: boolean
+  /** `A` and `a` are one name. */
+  readonly foldsCase: boolean
+}
+
+/** What is at a path after a step, or that the path no longer was what the plan expected. */
+export type Applied =
+  | { readonly kind: "applied"; readonly version?: Version; readonly aside?: { readonly token: string; readonly atMs: number } }
+  | { readonly kind: "changed" }
+
+export type Settled = { readonly kind: "applied"; readonly version?: Version; readonly aside?: Aside } | { readonly kind: "not_applied" }
+
+export interface AsideFound {
+  readonly op: OpId
+  readonly path: RelativePath
+  readonly token: string
+}
+
+/**
+ * One side of a sync: a folder, a bucket. Both the local side and the remote are backends.
+ *
+ * Steps are carried out in two halves. `stage` brings the bytes close without changing anything that anyone sees;
+ * then the intent is journaled; then `apply` makes the change in a way that cannot replace what we have not seen.
+ */
+export interface Backend {
+  readonly capabilities: Capabilities
+  list(options: { readonly ignoresDirectory: (path: string) => boolean }): Promise<Result<Listing, Trouble>>
+  look(path: RelativePath): Promise<Result<Version | undefined, Trouble>>
+  /** Reads exactly this version, or says `changed_since`. */
+  read(path: RelativePath, version: Version): Promise<Result<Content, Trouble>>
+  stage(operation: Operation, content: Content | undefined): Promise<Result<StagedMark, Trouble>>
+  apply(operation: Operation, mark: StagedMark): Promise<Result<Applied, Trouble>>
+  /** Gives up a staged operation that was never applied. */
+  unstage(operation: Operation): Promise<void>
+  /** Makes every applied step of this wave survive a power loss. */
+  flush(): Promise<Result<void, Trouble>>
+  /** Looks whether an operation interrupted by a crash took effect; what is half done is put back. */
+  settle(operation: Operation, mark: StagedMark): Promise<Result<Settled, Trouble>>
+  /** Replaced files of this device that are neither open intents nor yet dropped. */
+  asides(): Promise<Result<readonly AsideFound[], Trouble>>
+  /** Marks an aside as finished: its path may be spoken about again. */
+  retireAside(op: OpId): Promise<void>
+  /** Drops an aside whose bytes are kept, if it still is what it was; otherwise says `changed`. */
+  dropAside(aside: Aside): Promise<Result<"dropped" | "changed" | "gone", Trouble>>
+  /** Puts an aside that nobody accounts for back at its path, or at `copy` if the path is taken. */
+  restoreAside(found: AsideFound, copy: RelativePath): Promise<Result<"restored" | "copied" | "gone", Trouble>>
+  /** Removes the directory if it is empty, and then its parents likewise. */
+  prune(directory: string): Promise<void>
+  readEpoch(known: readonly EpochPair[]): Promise<Result<Epoch | undefined, Trouble>>
+  createEpoch(id: string, device: DeviceId): Promise<Result<void, Trouble>>
+  /** Adds the next pair to the chain; taken numbers are skipped. */
+  appendEpoch(pair: { readonly nonce: string; readonly device: DeviceId; readonly after: number }): Promise<Result<EpochPair, Trouble>>
+}
+
+export interface Epoch {
+  readonly id: string
+  readonly mode: "conditional" | "lease"
+  /** The pairs at the head and at every counter that was asked for, oldest first. */
+  readonly chain: readonly EpochPair[]
+  /** Every kept counter. */
+  readonly counters: readonly number[]
+}
+
+/** One change of the branch: the object at a path, or nothing there any more. */
+export interface TreeChange {
+  readonly path: RelativePath
+  readonly oid?: GitOid
+}
+
+export interface HistoryStore {
+  head(): Promise<Result<GitOid | undefined, Trouble>>
+  /** Every path of the branch's tree. */
+  tree(): Promise<Result<ReadonlyMap<RelativePath, GitOid>, Trouble>>
+  begin(): Promise<Result<HistoryWriter, Trouble>>
+  /** Streams a version that is too large for the tree into the store and pins it. */
+  keepLarge(content: Content): Promise<Result<GitOid, Trouble>>
+  read(oid: GitOid): Promise<Result<Uint8Array, Trouble>>
+  /** Hands out a version in pieces, whatever its size. */
+  stream(oid: GitOid): AsyncIterable<Uint8Array>
+  has(oid: GitOid): Promise<boolean>
+}
+
+/** Collects versions and commits of one pack. Nothing is visible before `finish`, everything is durable after it. */
+export interface HistoryWriter {
+  add(bytes: Uint8Array): Promise<Result<GitOid, Trouble>>
+  /** Puts a commit on top of the branch. */
+  commit(commit: { readonly changes: readonly TreeChange[]; readonly message: string; readonly atMs: number }): Promise<Result<GitOid, Trouble>>
+  finish(): Promise<Result<void, Trouble>>
+  abandon(): Promise<void>
+}
+
+/** Ordered keys and values: what the journal stands on. */
+export interface KeyValueStore {
+  get(key: string): Promise<string | undefined>
+  /** Writes all or none; with `sync` it survives a power loss when it returns. */
+  write(changes: readonly KeyChange[], options: { readonly sync: boolean }): Promise<void>
+  range(options: { readonly from: string; readonly before: string; readonly reverse?: boolean; readonly limit?: number }): AsyncIterable<readonly (readonly [string, string])[]>
+  close(): Promise<void>
+}
+
+export type KeyChange = { readonly key: string; readonly value: string } | { readonly key: string; readonly value: undefined }
