@@ -33,6 +33,8 @@ export interface Base {
   readonly mtimeMs: number
   readonly run: RunId
   readonly sequence: Sequence
+  /** The local file's id when it was agreed, by which a rename is recognised. */
+  readonly fileId?: string
   /** A union began after it was agreed: it may recognise an old version, it justifies no deletion. */
   readonly isHint: boolean
 }
@@ -55,13 +57,13 @@ export type UnknownReason =
 /**
  * A place we cannot speak about.
  *
- * `subtree`: the path and everything below it. `absent_children`: the names we can read in this directory
- * are known, but a name that is missing there may be one that we cannot read.
+ * `path`: only the path itself. `subtree`: the path and everything below it. `absent_children`: the names we can
+ * read in this directory are known, but a name that is missing there may be one that we cannot read.
  */
 export interface Unknown {
   readonly path: string
   readonly reason: UnknownReason
-  readonly scope: "subtree" | "absent_children"
+  readonly scope: "path" | "subtree" | "absent_children"
   /** The name as bytes, base64, when it is not UTF-8. */
   readonly nameBase64?: string
 }

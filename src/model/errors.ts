@@ -48,18 +48,56 @@ export type SyncError =
     }
   | { readonly code: "confirm_mismatch"; readonly confirmed: number; readonly total: number }
   | { readonly code: "side_emptied"; readonly side: Side; readonly files: number; readonly total: number }
-  | { readonly code: "root_changed"; readonly dir: string; readonly why: "missing" | "no_marker" | "other_marker" | "not_a_directory" }
-  | { readonly code: "remote_changed"; readonly remote: string; readonly why: "no_epoch" | "other_epoch" | "missing" }
+  | {
+      readonly code: "root_changed"
+      readonly dir: string
+      readonly why: "missing" | "no_marker" | "other_marker" | "not_a_directory"
+    }
+  | {
+      readonly code: "remote_changed"
+      readonly remote: string
+      readonly why: "no_epoch" | "other_epoch" | "missing"
+    }
   | { readonly code: "side_unreadable"; readonly side: Side; readonly trouble: Trouble }
-  | { readonly code: "plan_stale"; readonly plan: PlanId; readonly total: number; readonly stale: readonly StaleAction[] }
-  | { readonly code: "plan_foreign"; readonly why: "device" | "roots" | "settings" | "schema" | "digest" | "unreadable"; readonly detail?: string }
-  | { readonly code: "undo_overlap"; readonly target: string; readonly total: number; readonly overlaps: readonly Overlap[] }
-  | { readonly code: "not_undoable"; readonly target: string; readonly why: "conflict_open" | "version_not_here"; readonly path: string }
+  | {
+      readonly code: "plan_stale"
+      readonly plan: PlanId
+      readonly total: number
+      readonly stale: readonly StaleAction[]
+    }
+  | {
+      readonly code: "plan_foreign"
+      readonly why: "device" | "roots" | "settings" | "schema" | "digest" | "unreadable"
+      readonly detail?: string
+    }
+  | {
+      readonly code: "undo_overlap"
+      readonly target: string
+      readonly total: number
+      readonly overlaps: readonly Overlap[]
+    }
+  | {
+      readonly code: "not_undoable"
+      readonly target: string
+      readonly why: "conflict_open" | "version_not_here"
+      readonly path: string
+    }
   | { readonly code: "confirm_needed"; readonly what: string; readonly flag: string }
-  | { readonly code: "lock_held"; readonly pid?: number; readonly host?: string; readonly since?: string; readonly command?: string }
+  | {
+      readonly code: "lock_held"
+      readonly pid?: number
+      readonly host?: string
+      readonly since?: string
+      readonly command?: string
+    }
   | { readonly code: "history_write_failed"; readonly trouble: Trouble }
   | { readonly code: "state_write_failed"; readonly trouble: Trouble }
-  | { readonly code: "not_found"; readonly what: string; readonly name: string; readonly candidates?: readonly string[] }
+  | {
+      readonly code: "not_found"
+      readonly what: string
+      readonly name: string
+      readonly candidates?: readonly string[]
+    }
   | { readonly code: "usage"; readonly message: string }
   | { readonly code: "config_unreadable"; readonly file: string; readonly why: string }
   | { readonly code: "setup_failed"; readonly what: string; readonly trouble: Trouble }

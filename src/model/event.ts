@@ -29,7 +29,8 @@ export interface StepResult {
   readonly path: RelativePath
   /** Absent: nothing is at the path now. */
   readonly version?: Version
-  readonly aside?: { readonly token: string; readonly atMs: number }
+  /** The file that was there, until it is dropped. `path` where it is not the step's own. */
+  readonly aside?: { readonly path?: RelativePath; readonly token: string; readonly atMs: number }
 }
 
 export interface RunCounts {
@@ -53,7 +54,13 @@ export type UndoTarget =
   | { readonly kind: "moment"; readonly sequence: Sequence }
 
 export type EventBody =
-  | { readonly type: "journal.created"; readonly device: DeviceId; readonly deviceName: string; readonly root: string; readonly epoch: string }
+  | {
+      readonly type: "journal.created"
+      readonly device: DeviceId
+      readonly deviceName: string
+      readonly root: string
+      readonly epoch: string
+    }
   | {
       readonly type: "run.started"
       readonly kind: RunKind
@@ -71,10 +78,21 @@ export type EventBody =
       readonly digest: string
       readonly sampledMs: number
       readonly mounts: readonly string[]
+      /** On the remote's listing: with both listings and these settings there was nothing to do. */
+      readonly settles?: string
     }
-  | { readonly type: "union.started"; readonly reason: UnionReason; readonly scope: "all" | readonly RelativePath[] }
+  | {
+      readonly type: "union.started"
+      readonly reason: UnionReason
+      readonly scope: "all" | readonly RelativePath[]
+    }
   | { readonly type: "agreed"; readonly items: readonly Agreed[] }
-  | { readonly type: "planned"; readonly plan: PlanId; readonly digest: ContentHash; readonly actions: number }
+  | {
+      readonly type: "planned"
+      readonly plan: PlanId
+      readonly digest: ContentHash
+      readonly actions: number
+    }
   | {
       readonly type: "intent"
       /** Position of the action in the plan, from 1: the event's id in its run. */
@@ -102,8 +120,21 @@ export type EventBody =
       readonly after: readonly Agreement[]
       readonly conflict?: ConflictId
     }
-  | { readonly type: "failed"; readonly number: number; readonly intent?: Sequence; readonly path: RelativePath; readonly code: TroubleCode; readonly detail?: string }
-  | { readonly type: "skipped"; readonly number: number; readonly path: RelativePath; readonly code: TroubleCode; readonly detail?: string }
+  | {
+      readonly type: "failed"
+      readonly number: number
+      readonly intent?: Sequence
+      readonly path: RelativePath
+      readonly code: TroubleCode
+      readonly detail?: string
+    }
+  | {
+      readonly type: "skipped"
+      readonly number: number
+      readonly path: RelativePath
+      readonly code: TroubleCode
+      readonly detail?: string
+    }
   | {
       readonly type: "conflict.decided"
       readonly conflict: ConflictId
@@ -114,19 +145,53 @@ export type EventBody =
       readonly local?: Version
       readonly remote?: Version
     }
-  | { readonly type: "conflict.resolved"; readonly conflict: ConflictId; readonly how: "by_hand" | "resolve" | "undo" }
-  | { readonly type: "undo.decided"; readonly target: UndoTarget; readonly mode: "undo" | "redo"; readonly steps: readonly UndoStep[] }
+  | {
+      readonly type: "conflict.resolved"
+      readonly conflict: ConflictId
+      readonly how: "by_hand" | "resolve" | "undo"
+    }
+  | {
+      readonly type: "undo.decided"
+      readonly target: UndoTarget
+      readonly mode: "undo" | "redo"
+      readonly steps: readonly UndoStep[]
+    }
   | { readonly type: "undone"; readonly target: UndoTarget; readonly mode: "undo" | "redo" }
-  | { readonly type: "history.kept"; readonly items: readonly (readonly [ContentHash, GitOid])[]; readonly commit?: GitOid }
+  | {
+      readonly type: "history.kept"
+      readonly items: readonly (readonly [ContentHash, GitOid])[]
+      readonly commit?: GitOid
+    }
   | { readonly type: "history.recorded"; readonly upTo: Sequence; readonly commit: GitOid }
   | { readonly type: "epoch.read"; readonly id: string; readonly chain: readonly EpochPair[] }
-  | { readonly type: "marker.written"; readonly root: string; readonly sequence: Sequence; readonly nonce: string }
+  | {
+      readonly type: "marker.written"
+      readonly root: string
+      readonly sequence: Sequence
+      readonly nonce: string
+    }
   | { readonly type: "aside.dropped"; readonly op: OpId; readonly becameCopy?: RelativePath }
-  | { readonly type: "device.renamed"; readonly device: DeviceId; readonly deviceName: string; readonly why: "cloned_journal" | "user" }
-  | { readonly type: "settled"; readonly local: string; readonly remote: string; readonly settings: string }
-  | { readonly type: "run.finished"; readonly counts: RunCounts; readonly exit: number; readonly conflicts: readonly ConflictId[]; readonly open: readonly ConflictId[] }
+  | {
+      readonly type: "device.renamed"
+      readonly device: DeviceId
+      readonly deviceName: string
+      readonly why: "cloned_journal" | "user"
+    }
+  | {
+      readonly type: "run.finished"
+      readonly counts: RunCounts
+      readonly exit: number
+      readonly conflicts: readonly ConflictId[]
+      readonly open: readonly ConflictId[]
+    }
 
-export type UnionReason = "setup" | "resync" | "remote_restored" | "root_restored" | "journal_cloned" | "ignored"
+export type UnionReason =
+  | "setup"
+  | "resync"
+  | "remote_restored"
+  | "root_restored"
+  | "journal_cloned"
+  | "ignored"
 
 /** One path of an undo: what it is expected to hold and what it shall hold again. */
 export interface UndoStep {

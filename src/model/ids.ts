@@ -44,7 +44,11 @@ export function mustContentHash(text: string): ContentHash {
 /**
  * Returns the shortest new id for this hash: a letter and at least four characters, more where `isTaken` says so.
  */
-export function shortId(letter: "r" | "c" | "p", hash: ContentHash, isTaken: (id: string) => boolean): string {
+export function shortId(
+  letter: "r" | "c" | "p",
+  hash: ContentHash,
+  isTaken: (id: string) => boolean,
+): string {
   const digits = base32(hash.slice("sha256:".length))
   for (let length = SHORTEST; length < digits.length; length++) {
     const id = letter + digits.slice(0, length)

@@ -11,7 +11,14 @@ import { err, ok, type Result } from "./result.ts"
 declare const relativePath: unique symbol
 export type RelativePath = string & { readonly [relativePath]: true }
 
-export type PathProblem = "empty" | "absolute" | "dot_segment" | "empty_segment" | "nul" | "lone_surrogate" | "too_long"
+export type PathProblem =
+  | "empty"
+  | "absolute"
+  | "dot_segment"
+  | "empty_segment"
+  | "nul"
+  | "lone_surrogate"
+  | "too_long"
 
 /** Longest name that common disks take, in bytes of UTF-8. */
 export const NAME_BYTES_MAX = 255
@@ -78,7 +85,10 @@ export function ancestorsOf(path: string): string[] {
 }
 
 export function isBelow(path: string, directory: string): boolean {
-  return directory === "" || (path.length > directory.length && path.startsWith(directory) && path[directory.length] === "/")
+  return (
+    directory === "" ||
+    (path.length > directory.length && path.startsWith(directory) && path[directory.length] === "/")
+  )
 }
 
 export function joinPath(directory: string, name: string): string {
@@ -117,7 +127,8 @@ function foldName(name: string): string {
 export function conflictName(path: RelativePath, number: number): RelativePath {
   const suffix = `.conflict${number}`
   let stem = nameOf(path)
-  while (utf8Length(stem) + suffix.length > NAME_BYTES_MAX) stem = stem.slice(0, stem.length - lastCodePointLength(stem))
+  while (utf8Length(stem) + suffix.length > NAME_BYTES_MAX)
+    stem = stem.slice(0, stem.length - lastCodePointLength(stem))
   return mustPath(joinPath(parentOf(path), stem + suffix))
 }
 

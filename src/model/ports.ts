@@ -27,7 +27,12 @@ export const SMALL_FILE_BYTES_MAX = 8 * 1024 * 1024
 /** The bytes of one version. A stream may be opened once, and throws `ContentLost` if it cannot deliver all of it. */
 export type Content =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly hash: ContentHash }
-  | { readonly kind: "stream"; readonly sizeBytes: number; readonly hash: ContentHash; open(): AsyncIterable<Uint8Array> }
+  | {
+      readonly kind: "stream"
+      readonly sizeBytes: number
+      readonly hash: ContentHash
+      open(): AsyncIterable<Uint8Array>
+    }
 
 export class ContentLost extends Error {
   readonly trouble: Trouble
@@ -55,10 +60,16 @@ export interface Capabilities {
 
 /** What is at a path after a step, or that the path no longer was what the plan expected. */
 export type Applied =
-  | { readonly kind: "applied"; readonly version?: Version; readonly aside?: { readonly token: string; readonly atMs: number } }
+  | {
+      readonly kind: "applied"
+      readonly version?: Version
+      readonly aside?: { readonly token: string; readonly atMs: number }
+    }
   | { readonly kind: "changed" }
 
-export type Settled = { readonly kind: "applied"; readonly version?: Version; readonly aside?: Aside } | { readonly kind: "not_applied" }
+export type Settled =
+  | { readonly kind: "applied"; readonly version?: Version; readonly aside?: Aside }
+  | { readonly kind: "not_applied" }
 
 export interface AsideFound {
   readonly op: OpId
@@ -93,13 +104,20 @@ export interface Backend {
   /** Drops an aside whose bytes are kept, if it still is what it was; otherwise says `changed`. */
   dropAside(aside: Aside): Promise<Result<"dropped" | "changed" | "gone", Trouble>>
   /** Puts an aside that nobody accounts for back at its path, or at `copy` if the path is taken. */
-  restoreAside(found: AsideFound, copy: RelativePath): Promise<Result<"restored" | "copied" | "gone", Trouble>>
+  restoreAside(
+    found: AsideFound,
+    copy: RelativePath,
+  ): Promise<Result<"restored" | "copied" | "gone", Trouble>>
   /** Removes the directory if it is empty, and then its parents likewise. */
   prune(directory: string): Promise<void>
   readEpoch(known: readonly EpochPair[]): Promise<Result<Epoch | undefined, Trouble>>
   createEpoch(id: string, device: DeviceId): Promise<Result<void, Trouble>>
   /** Adds the next pair to the chain; taken numbers are skipped. */
-  appendEpoch(pair: { readonly nonce: string; readonly device: DeviceId; readonly after: number }): Promise<Result<EpochPair, Trouble>>
+  appendEpoch(pair: {
+    readonly nonce: string
+    readonly device: DeviceId
+    readonly after: number
+  }): Promise<Result<EpochPair, Trouble>>
 }
 
 export interface Epoch {
@@ -134,7 +152,11 @@ export interface HistoryStore {
 export interface HistoryWriter {
   add(bytes: Uint8Array): Promise<Result<GitOid, Trouble>>
   /** Puts a commit on top of the branch. */
-  commit(commit: { readonly changes: readonly TreeChange[]; readonly message: string; readonly atMs: number }): Promise<Result<GitOid, Trouble>>
+  commit(commit: {
+    readonly changes: readonly TreeChange[]
+    readonly message: string
+    readonly atMs: number
+  }): Promise<Result<GitOid, Trouble>>
   finish(): Promise<Result<void, Trouble>>
   abandon(): Promise<void>
 }
@@ -144,8 +166,15 @@ export interface KeyValueStore {
   get(key: string): Promise<string | undefined>
   /** Writes all or none; with `sync` it survives a power loss when it returns. */
   write(changes: readonly KeyChange[], options: { readonly sync: boolean }): Promise<void>
-  range(options: { readonly from: string; readonly before: string; readonly reverse?: boolean; readonly limit?: number }): AsyncIterable<readonly (readonly [string, string])[]>
+  range(options: {
+    readonly from: string
+    readonly before: string
+    readonly reverse?: boolean
+    readonly limit?: number
+  }): AsyncIterable<readonly (readonly [string, string])[]>
   close(): Promise<void>
 }
 
-export type KeyChange = { readonly key: string; readonly value: string } | { readonly key: string; readonly value: undefined }
+export type KeyChange =
+  | { readonly key: string; readonly value: string }
+  | { readonly key: string; readonly value: undefined }

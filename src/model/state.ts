@@ -26,19 +26,24 @@ export interface ListedSide {
 }
 
 export interface OpenIntent {
+  /** Of its `intent` event, which is also its name. */
   readonly sequence: Sequence
+  readonly number: number
   readonly run: RunId
   readonly steps: readonly Step[]
   readonly marks: readonly StagedMark[]
   readonly after: readonly Agreement[]
 }
 
-/** What both sides hold at a path once an action is done; no `hash` means that the path is forgotten. */
+/** What both sides hold at a path once an action is done; without `content` the path is forgotten. */
 export interface Agreement {
   readonly path: RelativePath
-  readonly hash?: KnownVersion["hash"]
-  readonly sizeBytes?: number
-  readonly mtimeMs?: number
+  readonly content?: {
+    /** Absent in a plan where a remote's content is not known before it is read; never in a `done`. */
+    readonly hash?: KnownVersion["hash"]
+    readonly sizeBytes: number
+    readonly mtimeMs: number
+  }
 }
 
 /** A replaced or deleted file that waits in `trash/`, in case an editor still writes to it. */
@@ -99,7 +104,7 @@ export interface StateRoot {
 export interface State {
   readonly root: StateRoot
   readonly paths: ReadonlyMap<RelativePath, PathState>
-  readonly intents: ReadonlyMap<string, OpenIntent>
+  readonly intents: ReadonlyMap<Sequence, OpenIntent>
   readonly asides: ReadonlyMap<OpId, Aside>
   readonly openConflicts: ReadonlyMap<ConflictId, OpenConflict>
 }

@@ -1,0 +1,216 @@
+/**
+ * Folds events into state. PURE: the same events give the same state, on every device and in every year.
+ *
+ * It is the only place where a base moves, and it moves only on `agreed` and `done`. A `union.started` turns every
+ * base in its scope into a hint, which recognises an earlier version but justifies no deletion.
+ */
+
+import type { Base, Version } from "../model/entry.ts"
+import type { EventOf, JournalEvent, StepResult } from "../model/event.ts"
+import type { ConflictId, OpId, RunId, Sequence } from "../model/ids.ts"
+import type { RelativePath } from "../model/path.ts"
+import type { Side } from "../model/side.ts"
+import type {
+  Agreement,
+  Aside,
+  OpenConflict,
+  OpenIntent,
+  PathState,
+  State,
+  StateRoot,
+} from "../model/state.ts"
+
+export const emptyState: State = {
+  root: { sequence: 0, listed: {}, recordedSequence: 0 },
+  paths: new Map(),
+  intents: new Map(),
+  asides: new Map(),
+  openConflicts: new Map(),
+}
+
+/** A state being built: the maps are copies that nobody else holds. */
+interface Draft {
+  root: StateRoot
+  readonly paths: Map<RelativePath, PathState>
+  readonly intents: Map<Sequence, OpenIntent>
+  readonly asides: Map<OpId, Aside>
+  readonly openConflicts: Map<ConflictId, OpenConflict>
+}
+
+/**
+ * Folds events, in their order, onto a state.
+ *
+ * Shape: the result is new; the state given is not changed. Errors: none, total for every sequence of events.
+ * Source: event sourcing as in docs/journal-format.md; the meaning of each event is this function.
+ */
+export function fold(state: State, events: readonly JournalEvent[]): State {
+  const draft: Draft = {
+    root: state.root,
+    paths: new Map(state.paths),
+    intents: new Map(state.intents),
+    asides: new Map(state.asides),
+    openConflicts: new Map(state.openConflicts),
+  }
+  for (const event of events) {
+    applyEvent(draft, event)
+    draft.root = { ...draft.root, sequence: event.seq }
+  }
+  return draft
+}
+
+function applyEvent(draft: Draft, event: JournalEvent): void {
+  switch (event.type) {
+    case "journal.created":
+      draft.root = { ...draft.root, device: { id: event.device, name: event.deviceName } }
+      return
+    case "device.renamed":
+      draft.root = { ...draft.root, device: { id: event.device, name: event.deviceName } }
+      return
+    case "run.started":
+      if (event.run !== undefined) draft.root = { ...draft.root, unfinishedRun: event.run }
+      return
+    case "run.finished":
+      finishRun(draft, event)
+      return
+    case "observed":
+      putVersion(draft, event.path, event.side, event.version)
+      return
+    case "gone":
+      putVersion(draft, event.path, event.side, undefined)
+      return
+    case "side.listed":
+      putListing(draft, event)
+      return
+    case "union.started":
+      startUnion(draft, event)
+      return
+    case "agreed":
+      for (const { path, version } of event.items) {
+        putBase(draft, event, version === undefined ? { path } : { path, content: version })
+      }
+      return
+    case "intent":
+      putIntent(draft, event)
+      return
+    case "done":
+      finishIntent(draft, event)
+      return
+    case "failed":
+      if (event.intent !== undefined) draft.intents.delete(event.intent)
+      return
+    case "conflict.decided": {
+      const copies = Object.values(event.decision.copies ?? {}).filter((copy) => copy !== undefined)
+      if (copies.length > 0)
+        draft.openConflicts.set(event.conflict, { id: event.conflict, path: event.path, copies })
+      return
+    }
+    case "conflict.resolved":
+      draft.openConflicts.delete(event.conflict)
+      return
+    case "undo.decided":
+      if (event.run !== undefined)
+        draft.root = { ...draft.root, openUndo: { run: event.run, sequence: event.seq } }
+      return
+    case "undone":
+      draft.root = without(draft.root, "openUndo")
+      return
+    case "history.recorded":
+      draft.root = { ...draft.root, recordedSequence: event.upTo }
+      return
+    case "epoch.read":
+      draft.root = { ...draft.root, epoch: { id: event.id, chain: event.chain } }
+      return
+    case "marker.written":
+      draft.root = {
+        ...draft.root,
+        marker: { root: event.root, sequence: event.sequence, nonce: event.nonce },
+      }
+      return
+    case "aside.dropped":
+      draft.asides.delete(event.op)
+      return
+    case "planned":
+    case "skipped":
+    case "history.kept":
+      return
+  }
+}
+
+function finishRun(draft: Draft, event: EventOf<"run.finished">): void {
+  const root = without(draft.root, "unfinishedRun")
+  draft.root = event.run === undefined ? root : { ...root, lastRun: event.run }
+}
+
+function putListing(draft: Draft, event: EventOf<"side.listed">): void {
+  if (!event.complete) return
+  const { digest, count, sampledMs, mounts } = event
+  const listed = { ...draft.root.listed, [event.side]: { digest, count, sampledMs, mounts } }
+  draft.root = { ...draft.root, listed }
+  const local = listed.local?.digest
+  if (event.settles === undefined || local === undefined || event.side === "local") return
+  draft.root = { ...draft.root, settled: { local, remote: digest, settings: event.settles } }
+}
+
+function startUnion(draft: Draft, event: EventOf<"union.started">): void {
+  const scope = event.scope === "all" ? [...draft.paths.keys()] : event.scope
+  for (const path of scope) {
+    const state = draft.paths.get(path)
+    if (state?.base !== undefined) draft.paths.set(path, { ...state, base: { ...state.base, isHint: true } })
+  }
+  draft.root = without(draft.root, "settled")
+}
+
+function putIntent(draft: Draft, event: EventOf<"intent">): void {
+  if (event.run === undefined) return
+  const { seq: sequence, run, number, steps, marks, after } = event
+  draft.intents.set(sequence, { sequence, run, number, steps, marks, after })
+}
+
+function finishIntent(draft: Draft, event: EventOf<"done">): void {
+  draft.intents.delete(event.intent)
+  for (const result of event.results) putResult(draft, result)
+  for (const agreement of event.after) putBase(draft, event, agreement)
+}
+
+function putResult(draft: Draft, result: StepResult): void {
+  putVersion(draft, result.path, result.side, result.version)
+  if (result.aside === undefined) return
+  const { op, side, path, aside } = result
+  draft.asides.set(op, { op, side, path: aside.path ?? path, token: aside.token, atMs: aside.atMs })
+}
+
+function putVersion(draft: Draft, path: RelativePath, side: Side, version: Version | undefined): void {
+  const { [side]: _, ...others } = draft.paths.get(path) ?? {}
+  putPath(draft, path, version === undefined ? others : { ...others, [side]: version })
+  draft.root = without(draft.root, "settled")
+}
+
+function putBase(draft: Draft, event: EventOf<"agreed" | "done">, { path, content }: Agreement): void {
+  const { base: _, ...seen } = draft.paths.get(path) ?? {}
+  if (content?.hash === undefined) {
+    putPath(draft, path, seen)
+    return
+  }
+  const base: Base = {
+    hash: content.hash,
+    sizeBytes: content.sizeBytes,
+    mtimeMs: content.mtimeMs,
+    run: event.run ?? ("" as RunId),
+    sequence: event.seq,
+    isHint: false,
+    ...(seen.local?.fileId !== undefined && { fileId: seen.local.fileId }),
+  }
+  putPath(draft, path, { ...seen, base })
+}
+
+function putPath(draft: Draft, path: RelativePath, state: PathState): void {
+  if (state.base === undefined && state.local === undefined && state.remote === undefined)
+    draft.paths.delete(path)
+  else draft.paths.set(path, state)
+}
+
+function without<Key extends keyof StateRoot>(root: StateRoot, key: Key): StateRoot {
+  if (root[key] === undefined) return root
+  const { [key]: _, ...rest } = root
+  return rest as StateRoot
+}

@@ -1,0 +1,158 @@
+/**
+ * Reconciles three trees: base, local, remote. PURE: no clock, no randomness, no order of a map enters a decision.
+ *
+ * Each path is classified by itself, then renames are paired, then clashes of shape are settled. The cases are
+ * Unison's (Pierce and Vouillon 2004), deletion against edit is Mutagen's; docs/reconciliation.md has the table.
+ */
+
+import type { Agreed, Notice } from "../model/action.ts"
+import { isOrdinary } from "../model/entry.ts"
+import type { ContentHash } from "../model/ids.ts"
+import { comparePaths, isBelow, type RelativePath } from "../model/path.ts"
+import { unreachable } from "../model/result.ts"
+import type { ConflictResolve } from "../model/settings.ts"
+import { otherSide, type Side } from "../model/side.ts"
+import type { PathState } from "../model/state.ts"
+import type { Change, Reconciliation } from "../model/change.ts"
+import { classify, type Verdict } from "./classify.ts"
+import { pairMoves } from "./moves.ts"
+import { isConflictName, namesOver, type Names } from "./names.ts"
+import { decide } from "./policy.ts"
+import { settleShapes } from "./shape.ts"
+import { viewOf, type Trees, type View } from "./sight.ts"
+
+export interface ReconcileSettings {
+  readonly conflictResolve: ConflictResolve
+  /** Assumed skew of a writer's clock that recorded none. */
+  readonly skewUnknownMs: number
+  readonly canMove: { readonly [S in Side]: boolean }
+  readonly earlierHashes?: ReadonlyMap<RelativePath, ReadonlySet<ContentHash>>
+}
+
+/**
+ * Reconciles the trees into the changes that would make both sides agree.
+ *
+ * Shape: the result names each path at most once, in byte order. Units: sizes in bytes, times in Unix milliseconds.
+ * Errors: none; total for every triple of trees in which content of equal size has been read.
+ * Source: docs/reconciliation.md.
+ */
+export function reconcile(trees: Trees, settings: ReconcileSettings): Reconciliation {
+  const view = viewOf(trees)
+  const names = namesOver((path) => isTaken(view, trees.paths, path))
+  const agreed: Agreed[] = []
+  const notices: Notice[] = []
+  const changes: Change[] = []
+  for (const path of unsettledPaths(trees)) {
+    const verdict = classifyPath({ trees, view, settings, path })
+    if (verdict.kind === "agree") agreed.push({ path, version: verdict.version })
+    else if (verdict.kind === "forget") agreed.push({ path })
+    else if (verdict.kind === "skip") notices.push(...skipNotice(path, verdict))
+    else if (verdict.kind !== "nothing")
+      changes.push(changeOf({ path, verdict, settings, names, paths: trees.paths, view }))
+    if (verdict.kind === "copy" && verdict.isKept) {
+      notices.push({
+        kind: "kept_changed",
+        path,
+        side: otherSide(verdict.targetSide),
+        detail: verdict.reason,
+      })
+    }
+  }
+  const moved = pairMoves({ changes, paths: trees.paths, canMove: settings.canMove })
+  const shaped = settleShapes({ changes: moved, paths: trees.paths, view, names })
+  return {
+    agreed,
+    changes: [...shaped.changes].sort((a, b) => comparePaths(a.path, b.path)),
+    notices: [...notices, ...shaped.notices],
+  }
+}
+
+/** Paths where a side differs from the base, or where the base is only a hint; all others need nothing. */
+function unsettledPaths(trees: Trees): readonly RelativePath[] {
+  const unsettled: RelativePath[] = []
+  for (const [path, state] of trees.paths) if (!isSettled(state)) unsettled.push(path)
+  return unsettled.sort(comparePaths)
+}
+
+function isSettled({ base, local, remote }: PathState): boolean {
+  return base !== undefined && !base.isHint && local?.hash === base.hash && remote?.hash === base.hash
+}
+
+function classifyPath(at: {
+  readonly trees: Trees
+  readonly view: View
+  readonly settings: ReconcileSettings
+  readonly path: RelativePath
+}): Verdict {
+  const { trees, view, settings, path } = at
+  const earlierHashes = settings.earlierHashes?.get(path)
+  return classify({
+    base: trees.paths.get(path)?.base,
+    local: view.see("local", path),
+    remote: view.see("remote", path),
+    ...(earlierHashes !== undefined && { earlierHashes }),
+  })
+}
+
+function skipNotice(path: RelativePath, verdict: Extract<Verdict, { kind: "skip" }>): readonly Notice[] {
+  const { why } = verdict.sight
+  return isOrdinary(why.reason) ? [] : [{ kind: "unknown", path, side: verdict.side, detail: why.reason }]
+}
+
+function changeOf(at: {
+  readonly path: RelativePath
+  readonly verdict: Extract<Verdict, { kind: "copy" | "delete" | "conflict" }>
+  readonly settings: ReconcileSettings
+  readonly names: Names
+  readonly paths: Trees["paths"]
+  readonly view: View
+}): Change {
+  const { path, verdict, settings, names } = at
+  switch (verdict.kind) {
+    case "copy": {
+      const { isKept: _, ...copy } = verdict
+      return { ...copy, path }
+    }
+    case "delete":
+      return { ...verdict, path, isRename: hasNewConflictPair(at, otherSide(verdict.targetSide)) }
+    case "conflict": {
+      const decision = decide(verdict, {
+        resolve: settings.conflictResolve,
+        skewUnknownMs: settings.skewUnknownMs,
+      })
+      const { kind, local, remote, reason } = verdict
+      const change = { kind, path, local, remote, reason, decision } as const
+      if (decision.rule !== "none") return change
+      // Two devices that meet on a conflict name: the later one takes the next number, it is no new conflict.
+      if (isConflictName(path)) return { ...change, copies: { local: names.takeOne(path, "any") } }
+      return { ...change, copies: names.takePair(path) }
+    }
+    default:
+      return unreachable(verdict)
+  }
+}
+
+/** A name that went away where its conflict copies appeared was kept twice, not deleted. */
+function hasNewConflictPair(
+  { path, paths, view }: { readonly path: RelativePath; readonly paths: Trees["paths"]; readonly view: View },
+  side: Side,
+): boolean {
+  if (isConflictName(path)) return false
+  const names = namesOver(() => false)
+  const isNew = (copy: RelativePath) =>
+    paths.get(copy)?.base === undefined && view.see(side, copy).kind === "file"
+  for (let pair = 0; pair < CONFLICT_PAIRS_LOOKED_AT; pair++) {
+    const { local, remote } = names.takePair(path)
+    if (isNew(local) && isNew(remote)) return true
+  }
+  return false
+}
+
+const CONFLICT_PAIRS_LOOKED_AT = 8
+
+function isTaken(view: View, paths: ReadonlyMap<RelativePath, PathState>, path: RelativePath): boolean {
+  if (paths.get(path)?.base !== undefined) return true
+  if (view.see("local", path).kind !== "absent" || view.see("remote", path).kind !== "absent") return true
+  for (const other of paths.keys()) if (isBelow(other, path)) return true
+  return false
+}
