@@ -52,9 +52,15 @@ export interface Disk {
   /** Reads a regular file whole. Opens without following links and without blocking; anything but a file is `EINVAL`. */
   readFile(path: string): Promise<Result<FileRead, DiskError>>
   /** Reads a regular file in pieces; throws `DiskFailure`. The last value is the file's stat before and after. */
-  streamFile(path: string): AsyncGenerator<Uint8Array, { readonly before: DiskStat; readonly after: DiskStat }, void>
+  streamFile(
+    path: string,
+  ): AsyncGenerator<Uint8Array, { readonly before: DiskStat; readonly after: DiskStat }, void>
   /** Creates a file that must not exist (`EEXIST`), writes it, sets its time and makes its content durable. */
-  createFile(path: string, content: Uint8Array | AsyncIterable<Uint8Array>, options?: { readonly mtimeMs?: number; readonly isDurable?: boolean }): Promise<Result<DiskStat, DiskError>>
+  createFile(
+    path: string,
+    content: Uint8Array | AsyncIterable<Uint8Array>,
+    options?: { readonly mtimeMs?: number; readonly isDurable?: boolean },
+  ): Promise<Result<DiskStat, DiskError>>
   /** A second name for a file; `EEXIST` where something is at `to`. */
   link(from: string, to: string): Promise<Result<void, DiskError>>
   /** Moves a name. Where something is at `to` it is replaced, so `to` is always a fresh name of ours. */

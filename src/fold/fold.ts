@@ -67,7 +67,11 @@ function applyEvent(draft: Draft, event: JournalEvent): void {
       draft.root = { ...draft.root, device: { id: event.device, name: event.deviceName } }
       return
     case "run.started":
-      if (event.run !== undefined) draft.root = { ...draft.root, unfinishedRun: event.run }
+      draft.root = {
+        ...draft.root,
+        lastNonce: event.nonce,
+        ...(event.run !== undefined && { unfinishedRun: event.run }),
+      }
       return
     case "run.finished":
       finishRun(draft, event)
@@ -162,8 +166,8 @@ function startUnion(draft: Draft, event: EventOf<"union.started">): void {
 
 function putIntent(draft: Draft, event: EventOf<"intent">): void {
   if (event.run === undefined) return
-  const { seq: sequence, run, number, steps, marks, after } = event
-  draft.intents.set(sequence, { sequence, run, number, steps, marks, after })
+  const { seq: sequence, run, number, steps, marks, after, action } = event
+  draft.intents.set(sequence, { sequence, run, number, steps, marks, after, action })
 }
 
 function finishIntent(draft: Draft, event: EventOf<"done">): void {

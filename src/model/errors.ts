@@ -21,6 +21,7 @@ export type TroubleCode =
   | "hash_mismatch"
   | "unreachable"
   | "blocked_by_errors"
+  | "interrupted"
   | "io"
 
 export interface Trouble {

@@ -33,6 +33,21 @@ export interface StepResult {
   readonly aside?: { readonly path?: RelativePath; readonly token: string; readonly atMs: number }
 }
 
+/** What an action is about, as the history shows it. */
+export interface ActionSummary {
+  readonly op: OpName
+  readonly change: "create" | "update" | "delete" | "move"
+  readonly direction: Direction
+  readonly reason: Reason
+  readonly path: RelativePath
+  readonly to?: RelativePath
+  readonly sizeBytes: number
+  /** The version that was replaced or removed, if any. */
+  readonly before?: ContentHash
+  readonly beforeSizeBytes?: number
+  readonly conflict?: ConflictId
+}
+
 export interface RunCounts {
   readonly uploaded: number
   readonly downloaded: number
@@ -67,6 +82,8 @@ export type EventBody =
       readonly command: string
       readonly profile: ProfileName
       readonly conflictResolve: ConflictResolve
+      /** Begins the nonce of every epoch pair this run adds, so that our own pairs are known after a crash. */
+      readonly nonce: string
     }
   | { readonly type: "observed"; readonly side: Side; readonly path: RelativePath; readonly version: Version }
   | { readonly type: "gone"; readonly side: Side; readonly path: RelativePath }
@@ -100,26 +117,16 @@ export type EventBody =
       readonly steps: readonly Step[]
       readonly marks: readonly StagedMark[]
       readonly after: readonly Agreement[]
+      readonly action: ActionSummary
     }
-  | {
+  | ({
       readonly type: "done"
       readonly number: number
       readonly intent: Sequence
-      readonly op: OpName
-      readonly change: "create" | "update" | "delete" | "move"
-      readonly direction: Direction
-      readonly reason: Reason
-      readonly path: RelativePath
-      readonly to?: RelativePath
-      readonly sizeBytes: number
-      /** The version that was replaced or removed, if any. */
-      readonly before?: ContentHash
-      readonly beforeSizeBytes?: number
       readonly afterHash?: ContentHash
       readonly results: readonly StepResult[]
       readonly after: readonly Agreement[]
-      readonly conflict?: ConflictId
-    }
+    } & ActionSummary)
   | {
       readonly type: "failed"
       readonly number: number

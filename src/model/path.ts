@@ -122,14 +122,24 @@ function foldName(name: string): string {
 
 /**
  * Returns the name that a version gets when the path itself goes to another version: `a.md` → `a.md.conflict1`.
- * A name that would pass 255 bytes has its stem cut at a code point.
+ * A name that would pass 255 bytes, or a path 1024, has its stem cut at a code point; where the directory alone
+ * leaves no room, the copy goes to a directory above it.
  */
 export function conflictName(path: RelativePath, number: number): RelativePath {
   const suffix = `.conflict${number}`
+  let directory = parentOf(path)
+  while (roomIn(directory) < CODE_POINT_BYTES_MAX + suffix.length) directory = parentOf(directory)
   let stem = nameOf(path)
-  while (utf8Length(stem) + suffix.length > NAME_BYTES_MAX)
+  while (utf8Length(stem) + suffix.length > roomIn(directory))
     stem = stem.slice(0, stem.length - lastCodePointLength(stem))
-  return mustPath(joinPath(parentOf(path), stem + suffix))
+  return mustPath(joinPath(directory, stem + suffix))
+}
+
+const CODE_POINT_BYTES_MAX = 4
+
+/** Longest name that a directory leaves room for, in bytes. */
+function roomIn(directory: string): number {
+  return Math.min(NAME_BYTES_MAX, PATH_BYTES_MAX - utf8Length(joinPath(directory, "")))
 }
 
 function lastCodePointLength(text: string): number {

@@ -9,7 +9,7 @@ import type { StagedMark } from "./event.ts"
 import type { ContentHash, DeviceId, GitOid, OpId } from "./ids.ts"
 import type { RelativePath } from "./path.ts"
 import type { Result } from "./result.ts"
-import type { Aside, EpochPair } from "./state.ts"
+import type { EpochPair } from "./state.ts"
 
 export interface Clock {
   /** Unix milliseconds; may be fractional. */
@@ -58,23 +58,29 @@ export interface Capabilities {
   readonly foldsCase: boolean
 }
 
-/** What is at a path after a step, or that the path no longer was what the plan expected. */
+/** Whether a step took effect, or the path no longer was what the plan expected. */
 export type Applied =
   | {
       readonly kind: "applied"
-      readonly version?: Version
-      readonly aside?: { readonly token: string; readonly atMs: number }
+      readonly aside?: { readonly path?: RelativePath; readonly token: string; readonly atMs: number }
     }
   | { readonly kind: "changed" }
 
 export type Settled =
-  | { readonly kind: "applied"; readonly version?: Version; readonly aside?: Aside }
+  | {
+      readonly kind: "applied"
+      readonly version?: Version
+      readonly aside?: { readonly path?: RelativePath; readonly token: string; readonly atMs: number }
+    }
   | { readonly kind: "not_applied" }
 
+/** A replaced file that this device finds in a side's trash. */
 export interface AsideFound {
   readonly op: OpId
   readonly path: RelativePath
   readonly token: string
+  /** Its operation was finished; an aside that is not retired makes its absent path unknown to everybody. */
+  readonly isRetired: boolean
 }
 
 /**
@@ -93,40 +99,46 @@ export interface Backend {
   apply(operation: Operation, mark: StagedMark): Promise<Result<Applied, Trouble>>
   /** Gives up a staged operation that was never applied. */
   unstage(operation: Operation): Promise<void>
-  /** Makes every applied step of this wave survive a power loss. */
-  flush(): Promise<Result<void, Trouble>>
+  /**
+   * Removes what was staged and has no intent in the journal. An operation without a journaled intent never had an
+   * effect, so what it staged is only a copy of what still is where it came from.
+   */
+  discardStaged(): Promise<void>
+  /** Makes every applied step since the last flush durable; answers what writes and moves left at their paths. */
+  flush(): Promise<Result<ReadonlyMap<OpId, Version>, Trouble>>
   /** Looks whether an operation interrupted by a crash took effect; what is half done is put back. */
   settle(operation: Operation, mark: StagedMark): Promise<Result<Settled, Trouble>>
-  /** Replaced files of this device that are neither open intents nor yet dropped. */
+  /** Everything of this device in the trash of this side. */
   asides(): Promise<Result<readonly AsideFound[], Trouble>>
-  /** Marks an aside as finished: its path may be spoken about again. */
+  /** Says that the operation of an aside is finished: its path may be spoken about again. */
   retireAside(op: OpId): Promise<void>
-  /** Drops an aside whose bytes are kept, if it still is what it was; otherwise says `changed`. */
-  dropAside(aside: Aside): Promise<Result<"dropped" | "changed" | "gone", Trouble>>
-  /** Puts an aside that nobody accounts for back at its path, or at `copy` if the path is taken. */
-  restoreAside(
-    found: AsideFound,
-    copy: RelativePath,
-  ): Promise<Result<"restored" | "copied" | "gone", Trouble>>
-  /** Removes the directory if it is empty, and then its parents likewise. */
-  prune(directory: string): Promise<void>
-  readEpoch(known: readonly EpochPair[]): Promise<Result<Epoch | undefined, Trouble>>
-  createEpoch(id: string, device: DeviceId): Promise<Result<void, Trouble>>
-  /** Adds the next pair to the chain; taken numbers are skipped. */
+  /** Drops a retired aside if it still is what it was. */
+  dropAside(aside: {
+    readonly op: OpId
+    readonly path: RelativePath
+    readonly token: string
+  }): Promise<Result<"dropped" | "changed" | "gone", Trouble>>
+  /** Puts an aside back at its path, or at the next free conflict name where the path is taken. */
+  restoreAside(aside: {
+    readonly op: OpId
+    readonly path: RelativePath
+  }): Promise<Result<RelativePath | undefined, Trouble>>
+  /** The bytes of an aside. */
+  readAside(aside: { readonly op: OpId; readonly path: RelativePath }): Promise<Result<Content, Trouble>>
+  readEpoch(known: readonly number[]): Promise<Result<Epoch | undefined, Trouble>>
+  createEpoch(id: string): Promise<Result<void, Trouble>>
+  /** Adds the next pair to the chain, after the newest that is there. */
   appendEpoch(pair: {
     readonly nonce: string
     readonly device: DeviceId
-    readonly after: number
   }): Promise<Result<EpochPair, Trouble>>
 }
 
 export interface Epoch {
   readonly id: string
   readonly mode: "conditional" | "lease"
-  /** The pairs at the head and at every counter that was asked for, oldest first. */
+  /** Of the counters that were asked for, those still kept; and every pair newer than all of them; oldest first. */
   readonly chain: readonly EpochPair[]
-  /** Every kept counter. */
-  readonly counters: readonly number[]
 }
 
 /** One change of the branch: the object at a path, or nothing there any more. */

@@ -9,7 +9,7 @@ import type { ConflictId, DeviceId, OpId, RunId, Sequence } from "./ids.ts"
 import type { RelativePath } from "./path.ts"
 import type { Side } from "./side.ts"
 import type { Step } from "./action.ts"
-import type { StagedMark } from "./event.ts"
+import type { ActionSummary, StagedMark } from "./event.ts"
 
 export interface PathState {
   readonly base?: Base
@@ -33,6 +33,7 @@ export interface OpenIntent {
   readonly steps: readonly Step[]
   readonly marks: readonly StagedMark[]
   readonly after: readonly Agreement[]
+  readonly action: ActionSummary
 }
 
 /** What both sides hold at a path once an action is done; without `content` the path is forgotten. */
@@ -96,6 +97,8 @@ export interface StateRoot {
   /** Last event whose agreed version is in the branch of the history store. */
   readonly recordedSequence: Sequence
   readonly lastRun?: RunId
+  /** Nonce of the last run that may have written to the remote. */
+  readonly lastNonce?: string
   /** The run that started and did not finish, if any. */
   readonly unfinishedRun?: RunId
   readonly openUndo?: OpenUndo

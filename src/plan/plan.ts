@@ -113,13 +113,15 @@ export function orderActions(actions: readonly Action[]): readonly Action[] {
 }
 
 function compareInPhase(a: Action, b: Action): number {
-  return a.op === "delete" && b.op === "delete" ? comparePaths(b.path, a.path) : comparePaths(a.path, b.path)
+  return phaseOf(a) === DELETES ? comparePaths(b.path, a.path) : comparePaths(a.path, b.path)
 }
+
+const DELETES = 3
 
 function phaseOf(action: Action): number {
   if (action.makesRoom) return 0
   if (action.op === "move") return 2
-  return action.op === "delete" ? 3 : 1
+  return action.op === "delete" ? DELETES : 1
 }
 
 interface CreatedNames {

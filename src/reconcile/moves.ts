@@ -7,57 +7,94 @@
  */
 
 import type { PathState } from "../model/state.ts"
-import { isBelow, type RelativePath } from "../model/path.ts"
-import { otherSide, type Side } from "../model/side.ts"
+import { ancestorsOf, type RelativePath } from "../model/path.ts"
+import { otherSide, type Side, SIDES } from "../model/side.ts"
 import type { Change } from "../model/change.ts"
+import { addAncestors } from "./sight.ts"
 
 type Copy = Extract<Change, { kind: "copy" }>
 type Delete = Extract<Change, { kind: "delete" }>
 
+/**
+ * Pairs what was renamed. A rename that cannot be made in one step stays a delete and a copy, marked as a rename so
+ * that the brake does not count it: the target side cannot move, or a name has to make room before others land.
+ */
 export function pairMoves(options: {
   readonly changes: readonly Change[]
   readonly paths: ReadonlyMap<RelativePath, PathState>
   readonly canMove: { readonly [S in Side]: boolean }
 }): readonly Change[] {
-  const { changes, paths, canMove } = options
-  const moves = new Map<Change, Change>()
-  const absorbed = new Set<Change>()
-  for (const targetSide of ["local", "remote"] as const) {
-    if (!canMove[targetSide]) continue
-    const sources = new Map<string, Delete[]>()
-    for (const change of changes) {
-      if (change.kind !== "delete" || change.targetSide !== targetSide) continue
-      const key = sourceKey(change, paths)
-      if (key !== undefined) sources.set(key, [...(sources.get(key) ?? []), change])
-    }
-    for (const change of changes) {
-      if (change.kind !== "copy" || change.targetSide !== targetSide || !isNew(change, paths)) continue
-      const key = destinationKey(change)
-      const source = key === undefined ? undefined : sources.get(key)?.shift()
-      if (source === undefined || isTangled(source.path, change.path)) continue
-      absorbed.add(source)
-      moves.set(change, {
-        kind: "move",
-        path: source.path,
-        to: change.path,
-        targetSide,
-        version: source.version,
-        moved: change.version,
-      })
+  const { changes, canMove } = options
+  const paired = new Map<Change, Change | undefined>()
+  for (const targetSide of SIDES) {
+    const pairs = pairsOn(targetSide, options)
+    if (pairs.length === 0) continue
+    const landings = landingsOn(targetSide, changes)
+    for (const { source, copy } of pairs) {
+      if (!canMove[targetSide] || makesRoom(source.path, landings)) {
+        paired.set(source, { ...source, isRename: true })
+        continue
+      }
+      const { path, version } = source
+      paired.set(source, undefined)
+      paired.set(copy, { kind: "move", path, to: copy.path, targetSide, version, moved: copy.version })
     }
   }
-  return moves.size === 0
-    ? changes
-    : changes.flatMap((change) => (absorbed.has(change) ? [] : [moves.get(change) ?? change]))
+  if (paired.size === 0) return changes
+  return changes
+    .map((change) => (paired.has(change) ? paired.get(change) : change))
+    .filter((change) => change !== undefined)
+}
+
+function pairsOn(
+  targetSide: Side,
+  {
+    changes,
+    paths,
+  }: { readonly changes: readonly Change[]; readonly paths: ReadonlyMap<RelativePath, PathState> },
+): readonly { readonly source: Delete; readonly copy: Copy }[] {
+  const sources = new Map<string, Delete[]>()
+  for (const change of changes) {
+    if (change.kind !== "delete" || change.targetSide !== targetSide) continue
+    const key = sourceKey(change, paths)
+    if (key === undefined) continue
+    const sameContent = sources.get(key)
+    if (sameContent === undefined) sources.set(key, [change])
+    else sameContent.push(change)
+  }
+  if (sources.size === 0) return []
+  for (const sameContent of sources.values()) sameContent.reverse()
+  return changes.flatMap((copy) => {
+    if (copy.kind !== "copy" || copy.targetSide !== targetSide || !isNew(copy, paths)) return []
+    const key = destinationKey(copy)
+    const source = key === undefined ? undefined : sources.get(key)?.pop()
+    return source === undefined ? [] : [{ source, copy }]
+  })
 }
 
 function isNew(change: Copy, paths: ReadonlyMap<RelativePath, PathState>): boolean {
   return change.replaced === undefined && paths.get(change.path)?.base === undefined
 }
 
-/** A name that moves into or out of itself would need a third name on the way. */
-function isTangled(from: RelativePath, to: RelativePath): boolean {
-  return isBelow(from, to) || isBelow(to, from)
+interface Landings {
+  readonly files: ReadonlySet<string>
+  readonly directories: ReadonlySet<string>
+}
+
+function landingsOn(targetSide: Side, changes: readonly Change[]): Landings {
+  const files = new Set<string>()
+  const directories = new Set<string>()
+  for (const change of changes) {
+    if (change.kind !== "copy" || change.targetSide !== targetSide) continue
+    files.add(change.path)
+    addAncestors(directories, change.path)
+  }
+  return { files, directories }
+}
+
+/** Renames come after what they would have to make room for, and one that ends in itself would need a third name. */
+function makesRoom(path: RelativePath, { files, directories }: Landings): boolean {
+  return directories.has(path) || ancestorsOf(path).some((directory) => files.has(directory))
 }
 
 function sourceKey(change: Delete, paths: ReadonlyMap<RelativePath, PathState>): string | undefined {

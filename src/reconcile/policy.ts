@@ -23,7 +23,8 @@ export function decide(
 ): Decision {
   const { local, remote, earlier } = rivals
   const apartMs = Math.abs(local.mtimeMs - remote.mtimeMs)
-  const tieMs = TIE_MS + (local.skewMs ?? 0) + (remote.skewMs ?? options.skewUnknownMs)
+  // A clock may be off either way; each makes the order of the two times less certain.
+  const tieMs = TIE_MS + Math.abs(local.skewMs ?? 0) + Math.abs(remote.skewMs ?? options.skewUnknownMs)
   const times = { apartMs, tieMs, isTie: apartMs <= tieMs }
   if (earlier !== undefined) return { ...times, rule: "earlier", winner: otherSide(earlier), loser: earlier }
   if (options.resolve === "none" || times.isTie) return { ...times, rule: "none" }

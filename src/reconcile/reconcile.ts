@@ -8,10 +8,10 @@
 import type { Agreed, Notice } from "../model/action.ts"
 import { isOrdinary } from "../model/entry.ts"
 import type { ContentHash } from "../model/ids.ts"
-import { comparePaths, isBelow, type RelativePath } from "../model/path.ts"
+import { comparePaths, type RelativePath } from "../model/path.ts"
 import { unreachable } from "../model/result.ts"
 import type { ConflictResolve } from "../model/settings.ts"
-import { otherSide, type Side } from "../model/side.ts"
+import { otherSide, type Side, SIDES } from "../model/side.ts"
 import type { PathState } from "../model/state.ts"
 import type { Change, Reconciliation } from "../model/change.ts"
 import { classify, type Verdict } from "./classify.ts"
@@ -19,7 +19,7 @@ import { pairMoves } from "./moves.ts"
 import { isConflictName, namesOver, type Names } from "./names.ts"
 import { decide } from "./policy.ts"
 import { settleShapes } from "./shape.ts"
-import { viewOf, type Trees, type View } from "./sight.ts"
+import { addAncestors, viewOf, type Trees, type View } from "./sight.ts"
 
 export interface ReconcileSettings {
   readonly conflictResolve: ConflictResolve
@@ -38,7 +38,7 @@ export interface ReconcileSettings {
  */
 export function reconcile(trees: Trees, settings: ReconcileSettings): Reconciliation {
   const view = viewOf(trees)
-  const names = namesOver((path) => isTaken(view, trees.paths, path))
+  const names = namesOver(takenIn(trees, view))
   const agreed: Agreed[] = []
   const notices: Notice[] = []
   const changes: Change[] = []
@@ -86,12 +86,19 @@ function classifyPath(at: {
 }): Verdict {
   const { trees, view, settings, path } = at
   const earlierHashes = settings.earlierHashes?.get(path)
-  return classify({
+  const verdict = classify({
     base: trees.paths.get(path)?.base,
     local: view.see("local", path),
     remote: view.see("remote", path),
     ...(earlierHashes !== undefined && { earlierHashes }),
   })
+  if (verdict.kind !== "delete") return verdict
+  // Row 2: nothing is deleted above an unknown. The name may have become a directory that nobody can look into.
+  for (const side of SIDES) {
+    const why = view.unknownBelow(side, path)
+    if (why !== undefined) return { kind: "skip", side, sight: { kind: "unknown", why } }
+  }
+  return verdict
 }
 
 function skipNotice(path: RelativePath, verdict: Extract<Verdict, { kind: "skip" }>): readonly Notice[] {
@@ -116,14 +123,16 @@ function changeOf(at: {
     case "delete":
       return { ...verdict, path, isRename: hasNewConflictPair(at, otherSide(verdict.targetSide)) }
     case "conflict": {
+      // Two devices that meet on a conflict name: the later one takes the next number, in every profile. Either
+      // copy was promised to stay visible, and neither is a new version of the other.
+      const isMeeting = isConflictName(path) && verdict.reason === "both_new"
       const decision = decide(verdict, {
-        resolve: settings.conflictResolve,
+        resolve: isMeeting ? "none" : settings.conflictResolve,
         skewUnknownMs: settings.skewUnknownMs,
       })
       const { kind, local, remote, reason } = verdict
       const change = { kind, path, local, remote, reason, decision } as const
       if (decision.rule !== "none") return change
-      // Two devices that meet on a conflict name: the later one takes the next number, it is no new conflict.
       if (isConflictName(path)) return { ...change, copies: { local: names.takeOne(path, "any") } }
       return { ...change, copies: names.takePair(path) }
     }
@@ -150,9 +159,25 @@ function hasNewConflictPair(
 
 const CONFLICT_PAIRS_LOOKED_AT = 8
 
-function isTaken(view: View, paths: ReadonlyMap<RelativePath, PathState>, path: RelativePath): boolean {
-  if (paths.get(path)?.base !== undefined) return true
-  if (view.see("local", path).kind !== "absent" || view.see("remote", path).kind !== "absent") return true
-  for (const other of paths.keys()) if (isBelow(other, path)) return true
-  return false
+/** Tells which names are not free: a file, a directory, a base, or something unknown has them. */
+function takenIn(trees: Trees, view: View): (path: RelativePath) => boolean {
+  let directories: Set<string> | undefined
+  const isDirectory = (path: RelativePath) => {
+    if (directories === undefined) {
+      directories = new Set()
+      for (const other of trees.paths.keys()) addAncestors(directories, other)
+    }
+    return directories.has(path)
+  }
+  return (path) =>
+    trees.paths.get(path)?.base !== undefined ||
+    SIDES.some((side) => isTakenOn(view, side, path)) ||
+    isDirectory(path)
+}
+
+function isTakenOn(view: View, side: Side, path: RelativePath): boolean {
+  if (view.unknownBelow(side, path) !== undefined) return true
+  const sight = view.see(side, path)
+  // A name that cannot be read is not ours: ours can. Were it taken nevertheless, the write would find it there.
+  return sight.kind === "file" || (sight.kind === "unknown" && sight.why.scope !== "absent_children")
 }

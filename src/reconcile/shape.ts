@@ -13,7 +13,7 @@ import type { Version } from "../model/entry.ts"
 import { otherSide, type Side } from "../model/side.ts"
 import type { Change } from "../model/change.ts"
 import type { Names } from "./names.ts"
-import type { View } from "./sight.ts"
+import { addAncestors, type View } from "./sight.ts"
 
 export interface Shaped {
   readonly changes: readonly Change[]
@@ -37,20 +37,82 @@ export function settleShapes(options: {
     if (landing === undefined) shaped.push(change)
     else if (covered !== undefined) {
       notices.push({ kind: "unknown", side: landing.targetSide, path: landing.path, detail: covered.reason })
-    } else if (directories.has(landing.path)) {
+    } else if (!directories.has(landing.path)) shaped.push(change)
+    else {
       const side = otherSide(landing.targetSide)
       const to = names.takeOne(landing.path, side === "local" ? "odd" : "even")
       shaped.push({ kind: "sidestep", path: landing.path, to, side, version: landing.version })
       if (change.kind === "move") shaped.push(sourceDelete(change))
-    } else shaped.push(change)
+    }
   }
-  return { changes: shaped, notices }
+  return view.isClear
+    ? { changes: shaped, notices }
+    : withoutBlocked({ changes: shaped, notices }, paths, view)
+}
+
+/**
+ * Leaves out what cannot land, because something unknown keeps a file where it needs a directory, or the reverse.
+ * What is left out gives no room either, so it looks again until nothing more is; every round leaves out one or more.
+ */
+function withoutBlocked(
+  { changes, notices }: Shaped,
+  paths: ReadonlyMap<RelativePath, PathState>,
+  view: View,
+): Shaped {
+  const staying = {
+    local: stayingOn("local", changes, { paths, view }),
+    remote: stayingOn("remote", changes, { paths, view }),
+  }
+  const blocked = new Map<Change, Notice>()
+  for (const change of changes) {
+    const landing = landingOf(change)
+    if (landing === undefined) continue
+    const { path, targetSide: side } = landing
+    const { files, directories } = staying[side]
+    if (directories.has(path) || ancestorsOf(path).some((at) => files.has(at)))
+      blocked.set(change, { kind: "unknown", side, path, detail: "in_the_way" })
+  }
+  if (blocked.size === 0) return { changes, notices }
+  const left = {
+    changes: changes.filter((change) => !blocked.has(change)),
+    notices: [...notices, ...blocked.values()],
+  }
+  return withoutBlocked(left, paths, view)
+}
+
+/** The files that no change takes away from a side, and the directories above them. */
+function stayingOn(
+  side: Side,
+  changes: readonly Change[],
+  { paths, view }: { readonly paths: ReadonlyMap<RelativePath, PathState>; readonly view: View },
+): { readonly files: ReadonlySet<string>; readonly directories: ReadonlySet<string> } {
+  const leaving = new Set<string>()
+  for (const change of changes) if (leavesSide(change, side)) leaving.add(change.path)
+  const files = new Set<string>()
+  const directories = new Set<string>()
+  for (const [path, state] of paths) {
+    if (state[side] === undefined || leaving.has(path)) continue
+    addAncestors(directories, path)
+    const sight = view.see(side, path)
+    // Row 20: a key that stands beside keys below it is in nobody's way.
+    if (sight.kind !== "unknown" || sight.why.reason !== "file_and_directory") files.add(path)
+  }
+  return { files, directories }
+}
+
+function leavesSide(change: Change, side: Side): boolean {
+  if (change.kind === "sidestep") return change.side === side
+  return (change.kind === "delete" || change.kind === "move") && change.targetSide === side
+}
+
+interface Landing {
+  readonly path: RelativePath
+  readonly targetSide: Side
+  readonly version: Version
 }
 
 /** The file that a change puts at a name on its target side. */
-function landingOf(
-  change: Change,
-): { readonly path: RelativePath; readonly targetSide: Side; readonly version: Version } | undefined {
+function landingOf(change: Change): Landing | undefined {
   if (change.kind === "copy") return change
   if (change.kind === "move") return { path: change.to, targetSide: change.targetSide, version: change.moved }
   return undefined
@@ -88,15 +150,10 @@ function directoriesAfter(
     if (change.kind === "copy") added.push(change.path)
   }
   const directories = new Set<string>()
-  const addAncestors = (path: RelativePath) => {
-    for (const directory of ancestorsOf(path)) {
-      if (directories.has(directory)) return
-      directories.add(directory)
-    }
-  }
   for (const [path, state] of paths) {
-    if (!removed.has(path) && (state.local !== undefined || state.remote !== undefined)) addAncestors(path)
+    if (!removed.has(path) && (state.local !== undefined || state.remote !== undefined))
+      addAncestors(directories, path)
   }
-  for (const path of added) addAncestors(path)
+  for (const path of added) addAncestors(directories, path)
   return directories
 }

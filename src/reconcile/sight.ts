@@ -6,9 +6,10 @@
  */
 
 import type { Unknown, Version } from "../model/entry.ts"
-import { ancestorsOf, parentOf, type RelativePath } from "../model/path.ts"
+import { ancestorsOf, type RelativePath } from "../model/path.ts"
 import type { Side } from "../model/side.ts"
 import type { PathState } from "../model/state.ts"
+import { indexUnknowns } from "../model/unknowns.ts"
 
 export type Sight =
   | { readonly kind: "absent" }
@@ -21,8 +22,10 @@ export interface Trees {
 }
 
 export interface View {
+  /** True if nothing is unknown on either side. */
+  readonly isClear: boolean
   see(side: Side, path: RelativePath): Sight
-  /** A place below `directory` that is unknown on this side, if there is one. */
+  /** A place in `directory` that is unknown on this side, if there is one. */
   unknownBelow(side: Side, directory: string): Unknown | undefined
 }
 
@@ -30,53 +33,40 @@ const ABSENT: Sight = { kind: "absent" }
 
 export function viewOf(trees: Trees): View {
   const index = { local: indexUnknowns(trees.unknowns.local), remote: indexUnknowns(trees.unknowns.remote) }
+  const listed: { [S in Side]?: ReadonlySet<string> } = {}
+  const directoriesOn = (side: Side) => (listed[side] ??= directoriesListed(trees, side))
   return {
+    isClear: index.local.isEmpty && index.remote.isEmpty,
     see(side, path) {
-      const unknowns = index[side]
-      const why = unknowns.isEmpty ? undefined : unknowns.covering(path)
+      const why = index[side].covering(path)
       if (why !== undefined) return { kind: "unknown", why }
       const version = trees.paths.get(path)?.[side]
       if (version !== undefined) return { kind: "file", version }
-      const unreadable = unknowns.childrenUnknown.get(parentOf(path))
-      return unreadable === undefined ? ABSENT : { kind: "unknown", why: unreadable }
+      const unreadable = index[side].hidingAbsence(path, (directory) => directoriesOn(side).has(directory))
+      // A directory that was listed has its name; that name is no file's.
+      if (unreadable === undefined || directoriesOn(side).has(path)) return ABSENT
+      return { kind: "unknown", why: unreadable }
     },
     unknownBelow: (side, directory) => index[side].below.get(directory),
   }
 }
 
-interface UnknownIndex {
-  readonly isEmpty: boolean
-  covering(path: string): Unknown | undefined
-  readonly childrenUnknown: ReadonlyMap<string, Unknown>
-  readonly below: ReadonlyMap<string, Unknown>
+function directoriesListed({ paths, unknowns }: Trees, side: Side): ReadonlySet<string> {
+  const directories = new Set<string>()
+  for (const [path, state] of paths) if (state[side] !== undefined) addAncestors(directories, path)
+  for (const { path, reason } of unknowns[side]) if (isListed(reason)) addAncestors(directories, path)
+  return directories
 }
 
-function indexUnknowns(unknowns: readonly Unknown[]): UnknownIndex {
-  const byPath = new Map<string, Unknown>()
-  const subtrees = new Map<string, Unknown>()
-  const childrenUnknown = new Map<string, Unknown>()
-  const below = new Map<string, Unknown>()
-  for (const unknown of unknowns) {
-    if (unknown.scope === "absent_children") childrenUnknown.set(unknown.path, unknown)
-    else byPath.set(unknown.path, unknown)
-    if (unknown.scope === "subtree") subtrees.set(unknown.path, unknown)
-    for (const directory of ancestorsOf(unknown.path))
-      if (!below.has(directory)) below.set(directory, unknown)
-  }
-  const rootUnknown = subtrees.get("")
-  return {
-    isEmpty: unknowns.length === 0,
-    covering(path) {
-      if (rootUnknown !== undefined) return rootUnknown
-      const own = byPath.get(path)
-      if (own !== undefined || subtrees.size === 0) return own
-      for (const directory of ancestorsOf(path)) {
-        const above = subtrees.get(directory)
-        if (above !== undefined) return above
-      }
-      return undefined
-    },
-    childrenUnknown,
-    below,
+/** An aside names an absent path, and a mount that is gone may have taken its directory along. */
+function isListed(reason: Unknown["reason"]): boolean {
+  return reason !== "aside" && reason !== "mount_changed"
+}
+
+/** Adds every directory above `path`; one that is there already has its own there too. */
+export function addAncestors(directories: Set<string>, path: string): void {
+  for (const directory of ancestorsOf(path)) {
+    if (directories.has(directory)) return
+    directories.add(directory)
   }
 }

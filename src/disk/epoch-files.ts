@@ -1,0 +1,120 @@
+/**
+ * The epoch of a remote folder: who it is, and the chain of writing runs, as small files that are never replaced.
+ *
+ * Two devices that append at the same moment try to create the same number; exactly one succeeds, the other takes the
+ * next. Old pairs are thinned (all of the last 1,000, every 16th of the 16,000 before, every 256th of the 256,000
+ * before), so a restore inside one thinned gap is not seen.
+ */
+
+import type { Trouble } from "../model/errors.ts"
+import type { DeviceId } from "../model/ids.ts"
+import type { Epoch } from "../model/ports.ts"
+import { err, ok, type Result } from "../model/result.ts"
+import type { EpochPair } from "../model/state.ts"
+import type { Disk } from "./disk.ts"
+import { EPOCH_DIRECTORY, EPOCH_FILE } from "./layout.ts"
+import { troubleOf } from "./trouble.ts"
+
+const APPEND_ATTEMPTS_MAX = 1000
+const THINNED = [
+  { keepsLast: 1_000, every: 1 },
+  { keepsLast: 17_000, every: 16 },
+  { keepsLast: 273_000, every: 256 },
+]
+
+export async function readEpochFiles(
+  disk: Disk,
+  known: readonly number[],
+): Promise<Result<Epoch | undefined, Trouble>> {
+  const file = await disk.readFile(EPOCH_FILE)
+  if (!file.ok)
+    return file.error.errno === "ENOENT" || file.error.errno === "ENOTDIR"
+      ? ok(undefined)
+      : err(troubleOf(file.error))
+  const head = parseObject(file.value.bytes)
+  if (typeof head?.id !== "string" || (head.mode !== "conditional" && head.mode !== "lease"))
+    return err({ code: "io", path: EPOCH_FILE, detail: "unreadable" })
+  const counters = await listCounters(disk)
+  if (!counters.ok) return counters
+  const newest = counters.value.at(-1)
+  const wanted = new Set([
+    ...known.filter((counter) => counters.value.includes(counter)),
+    ...(newest === undefined ? [] : [newest]),
+  ])
+  const chain: EpochPair[] = []
+  for (const counter of [...wanted].sort((a, b) => a - b)) {
+    const pair = await readPair(disk, counter)
+    if (!pair.ok) return pair
+    chain.push(pair.value)
+  }
+  return ok({ id: head.id, mode: head.mode, chain })
+}
+
+export async function createEpochFiles(disk: Disk, id: string): Promise<Result<void, Trouble>> {
+  const made = await disk.makeDirectory(EPOCH_DIRECTORY)
+  if (!made.ok) return err(troubleOf(made.error))
+  const text = `${JSON.stringify({ schema: "bm.epoch/1", id, mode: "conditional" })}\n`
+  const created = await disk.createFile(EPOCH_FILE, Buffer.from(text))
+  if (!created.ok) return err(troubleOf(created.error))
+  const synced = await disk.syncDirectories([
+    EPOCH_DIRECTORY,
+    EPOCH_FILE.slice(0, EPOCH_FILE.lastIndexOf("/")),
+  ])
+  return synced.ok ? synced : err(troubleOf(synced.error))
+}
+
+export async function appendEpochFile(
+  disk: Disk,
+  pair: { readonly nonce: string; readonly device: DeviceId },
+): Promise<Result<EpochPair, Trouble>> {
+  const counters = await listCounters(disk)
+  if (!counters.ok) return counters
+  const first = (counters.value.at(-1) ?? 0) + 1
+  for (let counter = first; counter < first + APPEND_ATTEMPTS_MAX; counter++) {
+    const created = await disk.createFile(pairFile(counter), Buffer.from(`${JSON.stringify(pair)}\n`))
+    if (!created.ok && created.error.errno === "EEXIST") continue
+    if (!created.ok) return err(troubleOf(created.error))
+    const synced = await disk.syncDirectories([EPOCH_DIRECTORY])
+    if (!synced.ok) return err(troubleOf(synced.error))
+    await thin(disk, counters.value, counter)
+    return ok({ ...pair, counter })
+  }
+  return err({ code: "io", path: EPOCH_DIRECTORY, detail: "no free number" })
+}
+
+async function thin(disk: Disk, counters: readonly number[], newest: number): Promise<void> {
+  for (const counter of counters) if (!isKept(counter, newest)) await disk.unlink(pairFile(counter))
+}
+
+export function isKept(counter: number, newest: number): boolean {
+  const age = newest - counter
+  return THINNED.some(({ keepsLast, every }) => age < keepsLast && counter % every === 0)
+}
+
+async function listCounters(disk: Disk): Promise<Result<readonly number[], Trouble>> {
+  const entries = await disk.readDirectory(EPOCH_DIRECTORY)
+  if (!entries.ok) return entries.error.errno === "ENOENT" ? ok([]) : err(troubleOf(entries.error))
+  return ok(entries.value.filter(({ name }) => /^\d{12}$/.test(name)).map(({ name }) => Number(name)))
+}
+
+async function readPair(disk: Disk, counter: number): Promise<Result<EpochPair, Trouble>> {
+  const file = await disk.readFile(pairFile(counter))
+  if (!file.ok) return err(troubleOf(file.error))
+  const pair = parseObject(file.value.bytes)
+  if (typeof pair?.nonce !== "string" || typeof pair.device !== "string")
+    return err({ code: "io", path: pairFile(counter), detail: "unreadable" })
+  return ok({ counter, nonce: pair.nonce, device: pair.device as DeviceId })
+}
+
+function pairFile(counter: number): string {
+  return `${EPOCH_DIRECTORY}/${String(counter).padStart(12, "0")}`
+}
+
+function parseObject(bytes: Uint8Array): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes))
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * What Node says about files, in this program's terms: one stat, and a directory's entries with their stats.
+ *
+ * Takes system paths that were already reached safely. Never decodes a name that is not UTF-8 into one that
+ * looks like another: two such names stay two, told apart by their bytes.
+ */
+
+import { isUtf8 } from "node:buffer"
+import { type BigIntStats, constants, fstatSync, lstatSync, readdirSync } from "node:fs"
+import { comparePaths } from "../model/path.ts"
+import { errnoOf } from "./attempt.ts"
+import type { DirectoryEntry, DiskKind, DiskStat } from "./disk.ts"
+
+export function statOfHandle(handle: number): DiskStat {
+  return statToDiskStat(fstatSync(handle, { bigint: true }))
+}
+
+/** Never follows a link; `undefined` where nothing is. */
+export function statOfName(systemPath: string | Buffer): DiskStat | undefined {
+  const stat = lstatSync(systemPath, { bigint: true, throwIfNoEntry: false })
+  return stat && statToDiskStat(stat)
+}
+
+function statToDiskStat(stat: BigIntStats): DiskStat {
+  return {
+    kind: kindOf(Number(stat.mode)),
+    inode: stat.ino.toString(),
+    deviceNumber: stat.dev.toString(),
+    sizeBytes: Number(stat.size),
+    mtimeNs: stat.mtimeNs.toString(),
+    ctimeNs: stat.ctimeNs.toString(),
+    links: Number(stat.nlink),
+  }
+}
+
+function kindOf(mode: number): DiskKind {
+  switch (mode & constants.S_IFMT) {
+    case constants.S_IFREG:
+      return "file"
+    case constants.S_IFDIR:
+      return "directory"
+    case constants.S_IFLNK:
+      return "symlink"
+    default:
+      return "special"
+  }
+}
+
+/** Everything in the directory, in byte order of names. */
+export function entriesOf(directory: string): readonly DirectoryEntry[] {
+  const names = readdirSync(directory)
+  // U+FFFD is what Node puts for bytes that are not UTF-8; it may also be the name's own.
+  if (names.some((name) => name.includes("\ufffd"))) return entriesByBytes(directory)
+  return names.sort(comparePaths).map((name) => withStat({ name }, `${directory}/${name}`))
+}
+
+function entriesByBytes(directory: string): readonly DirectoryEntry[] {
+  const names = readdirSync(directory, { encoding: "buffer" }).sort((a, b) => Buffer.compare(a, b))
+  const prefix = Buffer.from(`${directory}/`)
+  return names.map((bytes) => {
+    const name = bytes.toString("utf8")
+    const entry = isUtf8(bytes) ? { name } : { name, nameBase64: bytes.toString("base64") }
+    return withStat(entry, Buffer.concat([prefix, bytes]))
+  })
+}
+
+/** One name that cannot be looked at must not hide the others. */
+function withStat(entry: DirectoryEntry, systemPath: string | Buffer): DirectoryEntry {
+  try {
+    const stat = statOfName(systemPath)
+    return stat === undefined ? entry : { ...entry, stat }
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    return entry
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * One run, from looking to done. Read this file first; every stage is one call.
+ *
+ *     recognise ▶ settle ▶ list ▶ observe ▶ decide ▶ guard ┬▶ (a dry run ends here; nothing was written)
+ *                                                          └▶ journal ▶ preserve ▶ execute ▶ record ▶ finish
+ *
+ * A dry run and a run go through the same lines up to the guard, so that a plan is exactly what happens. `decide` is
+ * reconciliation for a sync and the undo of something for an undo; there is one way to touch files.
+ */
+
+import type { Plan } from "../model/action.ts"
+import type { SyncError, Trouble } from "../model/errors.ts"
+import type { EventBody } from "../model/event.ts"
+import { shortId, type ContentHash, type PlanId, type RunId } from "../model/ids.ts"
+import { err, ok, type Result } from "../model/result.ts"
+import type { State } from "../model/state.ts"
+import { perform, type Performed } from "./perform.ts"
+import { digestOf } from "./digest.ts"
+import type { Ledger } from "./ledger.ts"
+import { isSettled, type Listings, listedBodies, listSides, look, type Look } from "./look.ts"
+import type { RunOptions } from "./options.ts"
+import { recognise } from "./recognise.ts"
+import { settleAsides, settleIntents } from "./settle.ts"
+import { blockError } from "./blocks.ts"
+import type { World } from "./world.ts"
+
+/** Turns what was seen into a plan with its blocks. Pure, but for what it has to read of the journal. */
+export type Decide = (seen: {
+  readonly state: State
+  readonly look: Look
+  readonly run: RunId
+}) => Promise<Result<{ readonly plan: Plan; readonly bodies: readonly EventBody[] }, SyncError>>
+
+/** A plan and all that carrying it out needs. */
+export interface Prepared {
+  readonly run: RunId
+  readonly plan: Plan
+  readonly planId: PlanId
+  readonly digest: ContentHash
+  readonly look: Look
+  /** Journaled together before the first effect. */
+  readonly bodies: readonly EventBody[]
+  /** What the decision itself wants on record: conflicts, what is undone. */
+  readonly decided: readonly EventBody[]
+  readonly settings: string
+}
+
+export type Cycle =
+  | { readonly kind: "settled"; readonly run: RunId; readonly files: number }
+  | { readonly kind: "planned"; readonly prepared: Prepared; readonly unfinished: number }
+  | {
+      readonly kind: "performed"
+      readonly prepared: Prepared
+      readonly performed: Performed
+      readonly restored: readonly string[]
+    }
+  | { readonly kind: "cloned" }
+
+export async function cycle(
+  world: World,
+  ledger: Ledger,
+  options: RunOptions,
+  decide: Decide,
+): Promise<Result<Cycle, SyncError>> {
+  const settings = settingsText(world, options)
+  const recognised = await recognise(world, ledger, options.names)
+  if (!recognised.ok) return recognised
+  if (recognised.value.isCloned) return ok({ kind: "cloned" })
+  const run = await newRunId(world, ledger, options)
+  const listings = await listSides(world)
+  if (!listings.ok) return listings
+  const isQuiet = recognised.value.bodies.every(
+    ({ type }) => type === "epoch.read" || type === "marker.written",
+  )
+  if (
+    isQuiet &&
+    options.kind === "bisync" &&
+    hasNothingToDo(world, ledger, listings.value, settings, options)
+  ) {
+    return settleQuietly(ledger, { listings: listings.value, run, settings, options })
+  }
+  const unions = [...recognised.value.unions, ...(options.union === undefined ? [] : [options.union])]
+  const loaded = await ledger.load()
+  if (!loaded.ok) return err(journalError(loaded.error))
+  const unfinished = ledger.state().intents.size
+  const settled = options.isDryRun ? ok([]) : await settle(world, ledger, run)
+  if (!settled.ok) return err({ code: "side_unreadable", side: "local", trouble: settled.error })
+  // What was put back or finished just now is not in the listings from before.
+  const fresh = unfinished > 0 || settled.value.length > 0 ? await listSides(world) : listings
+  if (!fresh.ok) return fresh
+  const seen = await look(world, ledger, {
+    listings: fresh.value,
+    first: recognised.value.bodies,
+    unions,
+    run,
+  })
+  const decided = await decide({ state: seen.state, look: seen, run })
+  if (!decided.ok) return decided
+  const { plan } = decided.value
+  const digest = digestOf(plan, world.sha256)
+  const planId = shortId("p", digest, () => false) as PlanId
+  const prepared: Prepared = {
+    run,
+    plan,
+    planId,
+    digest,
+    look: seen,
+    bodies: seen.bodies,
+    decided: decided.value.bodies,
+    settings,
+  }
+  if (options.isDryRun) return ok({ kind: "planned", prepared, unfinished })
+  const blocked = blockError(plan, options)
+  if (blocked !== undefined) return err(blocked)
+  const performed = await perform(world, ledger, prepared, options)
+  return performed.ok
+    ? ok({ kind: "performed", prepared, performed: performed.value, restored: settled.value })
+    : performed
+}
+
+function hasNothingToDo(
+  world: World,
+  ledger: Ledger,
+  listings: Listings,
+  settings: string,
+  options: RunOptions,
+): boolean {
+  if (options.union !== undefined || options.project !== undefined || options.confirmedDeletes !== undefined)
+    return false
+  const hasDueAside = [...ledger.state().asides.values()].some(
+    ({ atMs }) => world.clock.nowMs() - atMs >= 60_000,
+  )
+  return !hasDueAside && isSettled(ledger.state(), listings, settings)
+}
+
+/** Two small events that need not be durable on their own say that a run looked and found nothing. */
+async function settleQuietly(
+  ledger: Ledger,
+  at: {
+    readonly listings: Listings
+    readonly run: RunId
+    readonly settings: string
+    readonly options: RunOptions
+  },
+): Promise<Result<Cycle, SyncError>> {
+  const { listings, run, settings, options } = at
+  const listed = ledger.state().root.listed
+  const mounts = { local: listed.local?.mounts ?? [], remote: listed.remote?.mounts ?? [] }
+  if (!options.isDryRun)
+    await ledger.append(listedBodies({ listings, mounts }, settings), { sync: false, run })
+  return ok({ kind: "settled", run, files: listings.local.files.length })
+}
+
+async function settle(world: World, ledger: Ledger, run: RunId): Promise<Result<readonly string[], Trouble>> {
+  const intents = await settleIntents(world, ledger)
+  return intents.ok ? settleAsides(world, ledger, run) : intents
+}
+
+async function newRunId(world: World, ledger: Ledger, { kind }: RunOptions): Promise<RunId> {
+  const hash = world.sha256(JSON.stringify([ledger.head().hash, world.device, kind, world.clock.nowMs()]))
+  const taken = new Set<string>()
+  for (let length = 5; length <= 12; length++) {
+    const candidate = shortId("r", hash, (id) => taken.has(id))
+    if (!(await ledger.isTaken("run", candidate))) return candidate as RunId
+    taken.add(candidate)
+  }
+  throw new Error("assertion failed: every run id is taken")
+}
+
+/** Everything beside the three trees that a plan depends on. */
+function settingsText(world: World, { profile }: RunOptions): string {
+  return world
+    .sha256(JSON.stringify([profile.name, profile.conflictResolve, profile.maxDelete, world.rules.digest]))
+    .slice("sha256:".length, "sha256:".length + 16)
+}
+
+export function journalError(
+  problem:
+    | { readonly kind: "too_new"; readonly format: number }
+    | { readonly kind: "damaged"; readonly why: string },
+): SyncError {
+  return problem.kind === "too_new"
+    ? { code: "journal_too_new", found: problem.format, known: 1 }
+    : { code: "journal_damaged", why: problem.why }
+}

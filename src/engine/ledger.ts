@@ -1,0 +1,127 @@
+/**
+ * The ledger: the journal together with what it folds to, always in step.
+ *
+ * Appending events folds them, and writes the changed rows in the same batch. Paths are loaded only when they are
+ * needed: a run that finds both listings as they were needs none of them.
+ */
+
+import type { ConflictId, GitOid, RunId, Sequence, Sha256 } from "../model/ids.ts"
+import type { EventBody, JournalEvent } from "../model/event.ts"
+import type { KeyChange, KeyValueStore } from "../model/ports.ts"
+import { assert, err, ok, type Result } from "../model/result.ts"
+import type { State } from "../model/state.ts"
+import { fold } from "../fold/fold.ts"
+import { conflictPrefix, indexChanges, keptKey, prefixRange, runPrefix } from "../fold/indexes.ts"
+import {
+  type Cached,
+  rowsOf,
+  smallStateFromRows,
+  SMALL_RANGES,
+  STATE_RANGE,
+  stateFromRows,
+  type Row,
+} from "../fold/rows.ts"
+import { type Journal, type JournalHead, type JournalProblem, openJournal } from "../journal/journal.ts"
+
+export interface Ledger {
+  readonly journal: Journal
+  head(): JournalHead
+  /** Without paths until `load` was called. */
+  state(): State
+  /** Reads every path's state; `damaged` where the rows are not what was written. */
+  load(): Promise<Result<State, JournalProblem>>
+  append(
+    bodies: readonly EventBody[],
+    options: { readonly sync: boolean; readonly run?: RunId },
+  ): Promise<readonly JournalEvent[]>
+  /** What the state would be after these events; nothing is written. */
+  imagine(bodies: readonly EventBody[], run: RunId): State
+  keptAt(hash: string): Promise<GitOid | undefined>
+  isTaken(kind: "run" | "conflict", id: string): Promise<boolean>
+  /** Events that an index points to, in order. */
+  find(
+    prefix: string,
+    options?: { readonly reverse?: boolean; readonly limit?: number },
+  ): AsyncIterable<JournalEvent>
+}
+
+export async function openLedger(
+  store: KeyValueStore,
+  deps: { readonly sha256: Sha256; readonly nowMs: () => number },
+): Promise<Result<Ledger, JournalProblem>> {
+  const opened = await openJournal(store, deps.sha256)
+  if (!opened.ok) return opened
+  const journal = opened.value
+  const small = smallStateFromRows(await collect(store, SMALL_RANGES))
+  if (small === undefined || small.state.root.sequence !== journal.head().sequence)
+    return err({ kind: "damaged", why: "its state and its events do not agree" })
+  let cached: Cached = small
+  let isLoaded = journal.head().sequence === 0
+  const derive = (events: readonly JournalEvent[]): readonly KeyChange[] => {
+    const after = fold(cached.state, events)
+    const { changes, cached: next } = rowsOf(cached, after, events)
+    cached = next
+    return [...changes, ...events.flatMap(indexChanges)]
+  }
+  return ok({
+    journal,
+    head: journal.head,
+    state: () => cached.state,
+    async load() {
+      if (isLoaded) return ok(cached.state)
+      const loaded = stateFromRows(await collect(store, [STATE_RANGE]))
+      if (loaded === undefined)
+        return err({ kind: "damaged", why: "its folded state is not what was written" })
+      cached = loaded
+      isLoaded = true
+      return ok(loaded.state)
+    },
+    async append(bodies, { sync, run }) {
+      if (bodies.length === 0) return []
+      assert(
+        isLoaded || bodies.every(({ type }) => type === "side.listed" || type === "epoch.read"),
+        "paths are loaded before they change",
+      )
+      const at = new Date(deps.nowMs()).toISOString()
+      return journal.append(bodies, { at, sync, ...(run !== undefined && { run }), derive })
+    },
+    imagine(bodies, run) {
+      const { sequence, hash } = journal.head()
+      return fold(
+        cached.state,
+        bodies.map(
+          (body, index): JournalEvent => ({ seq: sequence + index + 1, at: "", run, ...body, prev: hash }),
+        ),
+      )
+    },
+    keptAt: async (hash) => (await store.get(keptKey(hash))) as GitOid | undefined,
+    async isTaken(kind, id) {
+      const prefix = kind === "run" ? runPrefix(id) : conflictPrefix(id as ConflictId)
+      for await (const rows of store.range({ ...prefixRange(prefix), limit: 1 }))
+        if (rows.length > 0) return true
+      return false
+    },
+    async *find(prefix, options = {}) {
+      for await (const rows of store.range({ ...prefixRange(prefix), ...options })) {
+        for (const [key] of rows) {
+          const event = await journal.get(sequenceIn(key))
+          if (event !== undefined) yield event
+        }
+      }
+    },
+  })
+}
+
+/** Every index key ends with the sequence it points to. */
+export function sequenceIn(key: string): Sequence {
+  return Number(key.slice(-16))
+}
+
+async function collect(
+  store: KeyValueStore,
+  ranges: readonly { readonly from: string; readonly before: string }[],
+): Promise<readonly Row[]> {
+  const all: Row[] = []
+  for (const range of ranges) for await (const rows of store.range(range)) all.push(...rows)
+  return all
+}

@@ -1,0 +1,134 @@
+/**
+ * Looks at both sides: lists them, and unless both listings are the ones that last needed nothing, observes what is
+ * different. Only reads.
+ */
+
+import type { Listing, Unknown } from "../model/entry.ts"
+import type { SyncError } from "../model/errors.ts"
+import type { EventBody, UnionReason } from "../model/event.ts"
+import type { RunId } from "../model/ids.ts"
+import type { RelativePath } from "../model/path.ts"
+import { err, ok, type Result } from "../model/result.ts"
+import { SIDES, type Side } from "../model/side.ts"
+import type { State } from "../model/state.ts"
+import { observe, RACY_WINDOW_MS, resolveContents } from "../observe/observe.ts"
+import type { Ledger } from "./ledger.ts"
+import type { World } from "./world.ts"
+
+export type Listings = { readonly [S in Side]: Listing }
+
+export async function listSides(world: World): Promise<Result<Listings, SyncError>> {
+  const ignoresDirectory = world.rules.ignoresDirectory
+  const [local, remote] = await Promise.all([
+    world.sides.local.list({ ignoresDirectory }),
+    world.sides.remote.list({ ignoresDirectory }),
+  ])
+  if (!local.ok) return err({ code: "side_unreadable", side: "local", trouble: local.error })
+  if (!remote.ok) return err({ code: "side_unreadable", side: "remote", trouble: remote.error })
+  return ok({ local: local.value, remote: remote.value })
+}
+
+/**
+ * True if a run would surely find nothing to do: both listings and the settings are those for which there was nothing.
+ * A plan is a pure function of these, and no file is so young that it may have changed unseen.
+ */
+export function isSettled(state: State, listings: Listings, settings: string): boolean {
+  const { settled, listed, unfinishedRun, openUndo } = state.root
+  if (
+    settled === undefined ||
+    unfinishedRun !== undefined ||
+    openUndo !== undefined ||
+    state.intents.size > 0
+  )
+    return false
+  if (settled.settings !== settings) return false
+  return SIDES.every((side) => {
+    const before = listed[side]
+    const isOld = before !== undefined && listings[side].newestMs < before.sampledMs - RACY_WINDOW_MS
+    return isOld && settled[side] === listings[side].digest
+  })
+}
+
+export interface Look {
+  /** What to journal: observations and unions. */
+  readonly bodies: readonly EventBody[]
+  readonly listings: Listings
+  readonly mounts: { readonly [S in Side]: readonly string[] }
+  readonly unknowns: { readonly [S in Side]: readonly Unknown[] }
+  /** The state once `bodies` are journaled. */
+  readonly state: State
+}
+
+export async function look(
+  world: World,
+  ledger: Ledger,
+  options: {
+    readonly listings: Listings
+    readonly first: readonly EventBody[]
+    readonly unions: readonly UnionReason[]
+    readonly run: RunId
+  },
+): Promise<Look> {
+  const { listings, unions, run } = options
+  const before = ledger.state()
+  const observed = { local: await observeSide("local"), remote: await observeSide("remote") }
+  const seen = [...options.first, ...observed.local.bodies, ...observed.remote.bodies]
+  const resolved = await resolveContents({ sides: world.sides, paths: ledger.imagine(seen, run).paths })
+  const bodies: EventBody[] = [
+    ...seen,
+    ...resolved.bodies,
+    ...unions.map((reason): EventBody => ({ type: "union.started", reason, scope: "all" })),
+  ]
+  const frozen = newlyIgnored(ledger.imagine(bodies, run), world)
+  if (frozen.length > 0) bodies.push({ type: "union.started", reason: "ignored", scope: frozen })
+  return {
+    bodies,
+    listings,
+    mounts: { local: observed.local.mounts, remote: observed.remote.mounts },
+    unknowns: {
+      local: [...observed.local.unknowns, ...resolved.unknowns.local],
+      remote: [...observed.remote.unknowns, ...resolved.unknowns.remote],
+    },
+    state: ledger.imagine(bodies, run),
+  }
+
+  function observeSide(side: Side) {
+    return observe({
+      side,
+      backend: world.sides[side],
+      listing: listings[side],
+      paths: before.paths,
+      listedBefore: before.root.listed[side],
+      rules: world.rules,
+      acceptsMounts: unions.length > 0,
+    })
+  }
+}
+
+/** A path that becomes ignored is frozen: when it no longer is, its old base justifies no deletion. */
+function newlyIgnored(state: State, { rules }: World): readonly RelativePath[] {
+  const frozen: RelativePath[] = []
+  for (const [path, { base }] of state.paths) {
+    if (base !== undefined && !base.isHint && rules.ignoresFile(path)) frozen.push(path)
+  }
+  return frozen
+}
+
+export function listedBodies(
+  look: Pick<Look, "listings" | "mounts">,
+  settles: string | undefined,
+): readonly EventBody[] {
+  return SIDES.map((side): EventBody => {
+    const { digest, files, sampledMs } = look.listings[side]
+    const listed = {
+      type: "side.listed",
+      side,
+      complete: true,
+      count: files.length,
+      digest,
+      sampledMs,
+      mounts: look.mounts[side],
+    } as const
+    return side === "remote" && settles !== undefined ? { ...listed, settles } : listed
+  })
+}

@@ -1,0 +1,23 @@
+/** What a run was asked for. */
+
+import type { RunKind, UnionReason } from "../model/event.ts"
+import type { RelativePath } from "../model/path.ts"
+import type { Profile } from "../model/settings.ts"
+import type { Progress } from "../execute/execute.ts"
+
+export interface RunOptions {
+  readonly kind: RunKind
+  /** As the user typed it, for the history and for whoever finds the lock held. */
+  readonly command: string
+  /** With the overrides of this run already in it. */
+  readonly profile: Profile
+  readonly confirmedDeletes?: number
+  readonly project?: RelativePath
+  readonly isDryRun: boolean
+  /** Every base becomes a hint first. */
+  readonly union?: UnionReason
+  readonly names: { readonly root: string; readonly remote: string }
+  readonly onPlanned?: (planned: { readonly actions: number; readonly bytes: number }) => void
+  readonly onProgress?: (progress: Progress) => void
+  readonly isStopped?: () => boolean
+}

@@ -1,0 +1,182 @@
+/**
+ * Settles what an earlier run left: intents without an outcome, and files in the trash.
+ *
+ * An intent is settled by looking, never by guessing. What took effect is done; what did not is put back and will be
+ * planned again. Of an action with several steps, the renames that are left are made, so that both versions of a
+ * conflict get their promised names; the copies that are left follow from what the next look sees.
+ */
+
+import type { Trouble } from "../model/errors.ts"
+import type { EventBody, StepResult } from "../model/event.ts"
+import type { RunId } from "../model/ids.ts"
+import type { RelativePath } from "../model/path.ts"
+import type { AsideFound, Settled } from "../model/ports.ts"
+import { ok, type Result } from "../model/result.ts"
+import { SIDES, type Side } from "../model/side.ts"
+import type { Aside, OpenIntent } from "../model/state.ts"
+import type { Ledger } from "./ledger.ts"
+import type { World } from "./world.ts"
+
+/** An editor that still has the old file open may save into it; after this long it has surely closed or saved. */
+const ASIDE_AGE_MS = 60_000
+
+export async function settleIntents(world: World, ledger: Ledger): Promise<Result<void, Trouble>> {
+  for (const intent of ledger.state().intents.values()) {
+    const body = await settleIntent(world, intent)
+    if (!body.ok) return body
+    await ledger.append([body.value], { sync: true, run: intent.run })
+    await retireSettled(world, intent)
+  }
+  for (const side of SIDES) await world.sides[side].discardStaged()
+  return ok(undefined)
+}
+
+async function settleIntent(world: World, intent: OpenIntent): Promise<Result<EventBody, Trouble>> {
+  const settled: Settled[] = []
+  for (const [index, step] of intent.steps.entries()) {
+    const mark = intent.marks[index]
+    if (mark === undefined) continue
+    const found = await world.sides[step.side].settle({ op: mark.op, step }, mark)
+    if (!found.ok) return found
+    settled.push(found.value)
+  }
+  if (settled.every(({ kind }) => kind === "applied")) return ok(doneBody(intent, settled))
+  if (settled.some(({ kind }) => kind === "applied")) {
+    const finished = await finishRenames(world, intent, settled)
+    if (!finished.ok) return finished
+  }
+  const { number, sequence, action } = intent
+  return ok({ type: "failed", number, intent: sequence, path: action.path, code: "interrupted" })
+}
+
+async function finishRenames(
+  world: World,
+  intent: OpenIntent,
+  settled: readonly Settled[],
+): Promise<Result<void, Trouble>> {
+  for (const [index, step] of intent.steps.entries()) {
+    const mark = intent.marks[index]
+    if (mark === undefined || step.kind !== "move" || settled[index]?.kind === "applied") continue
+    const applied = await world.sides[step.side].apply({ op: mark.op, step }, mark)
+    if (!applied.ok) return applied
+  }
+  for (const side of SIDES) {
+    const flushed = await world.sides[side].flush()
+    if (!flushed.ok) return flushed
+  }
+  return ok(undefined)
+}
+
+function doneBody(intent: OpenIntent, settled: readonly Settled[]): EventBody {
+  const { number, sequence, steps, marks, after, action } = intent
+  const results = steps.flatMap((step, index): StepResult[] => {
+    const found = settled[index]
+    const op = marks[index]?.op
+    if (found?.kind !== "applied" || op === undefined) return []
+    const aside = found.aside === undefined ? {} : { aside: found.aside }
+    const version = found.version === undefined ? {} : { version: found.version }
+    if (step.kind !== "move") return [{ op, side: step.side, path: step.path, ...version, ...aside }]
+    return [
+      { op, side: step.side, path: step.path },
+      { op, side: step.side, path: step.to, ...version },
+    ]
+  })
+  const afterHash = after.at(-1)?.content?.hash
+  return {
+    type: "done",
+    number,
+    intent: sequence,
+    ...action,
+    ...(afterHash !== undefined && { afterHash }),
+    results,
+    after,
+  }
+}
+
+async function retireSettled(world: World, intent: OpenIntent): Promise<void> {
+  for (const [index, step] of intent.steps.entries()) {
+    const op = intent.marks[index]?.op
+    if (op !== undefined) await world.sides[step.side].retireAside(op)
+  }
+}
+
+/**
+ * Looks after the trash of both sides. An aside that the journal knows is dropped once it is old and untouched; one
+ * that was written to, or that nobody accounts for and whose bytes are kept nowhere, gets a name among the notes again.
+ */
+export async function settleAsides(
+  world: World,
+  ledger: Ledger,
+  run: RunId,
+): Promise<Result<readonly RelativePath[], Trouble>> {
+  const copies: RelativePath[] = []
+  for (const side of SIDES) {
+    const found = await world.sides[side].asides()
+    if (!found.ok) return found
+    for (const aside of found.value) {
+      const settled = await settleAside({ world, ledger, run, side }, aside)
+      if (!settled.ok) return settled
+      if (settled.value !== undefined) copies.push(settled.value)
+    }
+  }
+  return ok(copies)
+}
+
+interface AsideContext {
+  readonly world: World
+  readonly ledger: Ledger
+  readonly run: RunId
+  readonly side: Side
+}
+
+async function settleAside(
+  context: AsideContext,
+  found: AsideFound,
+): Promise<Result<RelativePath | undefined, Trouble>> {
+  const { world, ledger, side } = context
+  const known = ledger.state().asides.get(found.op)
+  if (known === undefined) return settleUnknownAside(context, found)
+  if (!found.isRetired) await world.sides[side].retireAside(found.op)
+  if (world.clock.nowMs() - known.atMs < ASIDE_AGE_MS) return ok(undefined)
+  const dropped = await world.sides[side].dropAside({ op: found.op, path: found.path, token: known.token })
+  if (!dropped.ok) return dropped
+  if (dropped.value === "changed") return restoreAside(context, found)
+  await forget(context, known)
+  return ok(undefined)
+}
+
+/** The journal was cut, or the run ended between the effect and its record: kept bytes may go, others come back. */
+async function settleUnknownAside(
+  context: AsideContext,
+  found: AsideFound,
+): Promise<Result<RelativePath | undefined, Trouble>> {
+  const { world, ledger, side } = context
+  const content = await world.sides[side].readAside(found)
+  if (!content.ok) return content.error.code === "not_found" ? ok(undefined) : content
+  const isKept = (await ledger.keptAt(content.value.hash)) !== undefined
+  if (!isKept || !found.isRetired) return restoreAside(context, found)
+  const dropped = await world.sides[side].dropAside(found)
+  return dropped.ok ? ok(undefined) : dropped
+}
+
+async function restoreAside(
+  context: AsideContext,
+  found: AsideFound,
+): Promise<Result<RelativePath | undefined, Trouble>> {
+  const restored = await context.world.sides[context.side].restoreAside(found)
+  if (!restored.ok) return restored
+  const known = context.ledger.state().asides.get(found.op)
+  if (known !== undefined) await forget(context, known, restored.value)
+  return restored
+}
+
+async function forget(
+  { ledger, run }: AsideContext,
+  { op }: Aside,
+  becameCopy?: RelativePath,
+): Promise<void> {
+  await ledger.append([{ type: "aside.dropped", op, ...(becameCopy !== undefined && { becameCopy }) }], {
+    sync: false,
+    run,
+  })
+}

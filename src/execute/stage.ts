@@ -1,0 +1,75 @@
+/**
+ * Brings the bytes of an action close to where they go, before anything that anyone sees is changed.
+ *
+ * Content is read as exactly the version that was planned and compared with the planned hash: what the plan showed is
+ * what is written, or the action does not happen.
+ */
+
+import type { ContentSource, Operation, Step } from "../model/action.ts"
+import type { Trouble } from "../model/errors.ts"
+import type { StagedMark } from "../model/event.ts"
+import { mustContentHash, type OpId } from "../model/ids.ts"
+import type { Content } from "../model/ports.ts"
+import { err, ok, type Result } from "../model/result.ts"
+import type { ExecuteDeps, Numbered, Staged } from "./execute.ts"
+
+export async function stageAction(
+  deps: ExecuteDeps,
+  { action, number }: Numbered,
+): Promise<Result<Staged, Trouble>> {
+  const operations = action.steps.map((step): Operation => ({ op: deps.random.hex128() as OpId, step }))
+  const marks: StagedMark[] = []
+  const contents = new Map<string, Content>()
+  for (const [index, operation] of operations.entries()) {
+    const staged = await stageStep(deps, operation)
+    if (!staged.ok) {
+      for (const earlier of operations.slice(0, index)) await deps.sides[earlier.step.side].unstage(earlier)
+      return staged
+    }
+    marks.push(staged.value.mark)
+    if (staged.value.content !== undefined) contents.set(operation.op, staged.value.content)
+  }
+  return ok({ action, number, operations, marks, contents })
+}
+
+async function stageStep(
+  deps: ExecuteDeps,
+  operation: Operation,
+): Promise<Result<{ readonly mark: StagedMark; readonly content?: Content }, Trouble>> {
+  const { step } = operation
+  const backend = deps.sides[step.side]
+  if (step.kind !== "write") {
+    const mark = await backend.stage(operation, undefined)
+    return mark.ok ? ok({ mark: mark.value }) : mark
+  }
+  const content = await contentOf(deps, step)
+  if (!content.ok) return content
+  const mark = await backend.stage(operation, content.value)
+  return mark.ok ? ok({ mark: mark.value, content: content.value }) : mark
+}
+
+async function contentOf(
+  deps: ExecuteDeps,
+  step: Extract<Step, { kind: "write" }>,
+): Promise<Result<Content, Trouble>> {
+  const content = await readSource(deps, step.source)
+  if (!content.ok) return content
+  if (step.hash !== undefined && step.hash !== content.value.hash)
+    return err({ code: "changed_since", path: step.path })
+  return content
+}
+
+async function readSource(deps: ExecuteDeps, source: ContentSource): Promise<Result<Content, Trouble>> {
+  switch (source.kind) {
+    case "side":
+      return deps.sides[source.side].read(source.path, source.version)
+    case "history":
+      return deps.readHistory(source.hash)
+    case "inline":
+      return ok({
+        kind: "bytes",
+        bytes: Buffer.from(source.base64, "base64"),
+        hash: mustContentHash(source.hash),
+      })
+  }
+}

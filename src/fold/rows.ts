@@ -1,0 +1,238 @@
+/**
+ * The folded state as rows of the journal's database, and back. PURE.
+ *
+ *     s!root   s!path!<path>   s!intent!<sequence>   s!aside!<op>   s!conflict!<id>
+ *
+ * Rows are a cache. Each batch of events writes the rows it changed, and the root row carries a checksum over all of
+ * them: if the database lost a batch without a word, the state is seen to be wrong before it is trusted.
+ */
+
+import type { Base, Version } from "../model/entry.ts"
+import type { JournalEvent } from "../model/event.ts"
+import type { ConflictId, ContentHash, OpId, RunId, VersionToken } from "../model/ids.ts"
+import { mustPath, type RelativePath } from "../model/path.ts"
+import type { KeyChange } from "../model/ports.ts"
+import type { Aside, OpenConflict, OpenIntent, PathState, State, StateRoot } from "../model/state.ts"
+import { emptyState } from "./fold.ts"
+
+export const ROOT_KEY = "s!root"
+export const STATE_RANGE = { from: "s!", before: 's"' }
+/** Everything but the paths. */
+export const SMALL_RANGES = [
+  { from: "s!aside!", before: "s!path!" },
+  { from: "s!root", before: 's"' },
+]
+const SEQUENCE_DIGITS = 16
+
+export type Row = readonly [key: string, value: string]
+
+interface Checksum {
+  readonly rows: number
+  readonly sum: number
+}
+
+/** A state and the checksum over its rows. */
+export interface Cached {
+  readonly state: State
+  readonly check: Checksum
+}
+
+export const emptyCached: Cached = { state: emptyState, check: { rows: 0, sum: 0 } }
+
+/** The rows that these events changed, from the state before them to the one after. */
+export function rowsOf(
+  before: Cached,
+  after: State,
+  events: readonly JournalEvent[],
+): { readonly changes: readonly KeyChange[]; readonly cached: Cached } {
+  const old = new Map(affectedRows(before.state, before.state, after, events))
+  const now = new Map(affectedRows(after, before.state, after, events))
+  const changes: KeyChange[] = []
+  let { rows, sum } = before.check
+  for (const key of new Set([...old.keys(), ...now.keys()])) {
+    const [was, is] = [old.get(key), now.get(key)]
+    if (was === is) continue
+    changes.push({ key, value: is })
+    rows += (is === undefined ? 0 : 1) - (was === undefined ? 0 : 1)
+    if (was !== undefined) sum = (sum - checkOf([key, was])) >>> 0
+    if (is !== undefined) sum = (sum + checkOf([key, is])) >>> 0
+  }
+  const check = { rows, sum }
+  changes.push({ key: ROOT_KEY, value: JSON.stringify({ root: after.root, check }) })
+  return { changes, cached: { state: after, check } }
+}
+
+/** Every row of a state, the root last. */
+export function allRows(state: State): readonly Row[] {
+  const rows = [...state.paths.keys()].flatMap((path) => pathRow(state, path)).concat(smallRows(state))
+  const sum = rows.reduce((total, row) => (total + checkOf(row)) >>> 0, 0)
+  return [...rows, [ROOT_KEY, JSON.stringify({ root: state.root, check: { rows: rows.length, sum } })]]
+}
+
+/** Reads a state back; `undefined` where the rows are not the ones that were written. */
+export function stateFromRows(rows: Iterable<Row>): Cached | undefined {
+  const { cached, found } = readRows(rows)
+  if (cached === undefined) return found.rows === 0 ? emptyCached : undefined
+  return cached.check.rows === found.rows && cached.check.sum === found.sum ? cached : undefined
+}
+
+/** Reads a state without its paths; there is no saying yet whether the rows are those that were written. */
+export function smallStateFromRows(rows: Iterable<Row>): Cached | undefined {
+  const { cached, found } = readRows(rows)
+  return cached ?? (found.rows === 0 ? emptyCached : undefined)
+}
+
+function readRows(rows: Iterable<Row>): { readonly cached: Cached | undefined; readonly found: Checksum } {
+  const paths = new Map<RelativePath, PathState>()
+  const intents = new Map<number, OpenIntent>()
+  const asides = new Map<OpId, Aside>()
+  const openConflicts = new Map<ConflictId, OpenConflict>()
+  let rootText: string | undefined
+  let count = 0
+  let sum = 0
+  for (const row of rows) {
+    const [key, value] = row
+    if (key === ROOT_KEY) {
+      rootText = value
+      continue
+    }
+    count += 1
+    sum = (sum + checkOf(row)) >>> 0
+    const [, kind, name] = splitKey(key)
+    if (kind === "path") paths.set(mustPath(name), decodePathState(JSON.parse(value)))
+    else if (kind === "intent") intents.set(Number(name), JSON.parse(value) as OpenIntent)
+    else if (kind === "aside") asides.set(name as OpId, JSON.parse(value) as Aside)
+    else if (kind === "conflict") openConflicts.set(name as ConflictId, JSON.parse(value) as OpenConflict)
+  }
+  const found = { rows: count, sum }
+  if (rootText === undefined) return { cached: undefined, found }
+  const { root, check } = JSON.parse(rootText) as { readonly root: StateRoot; readonly check: Checksum }
+  return { cached: { state: { root, paths, intents, asides, openConflicts }, check }, found }
+}
+
+function affectedRows(state: State, before: State, after: State, events: readonly JournalEvent[]): Row[] {
+  const touched = touchedPaths(events)
+  const paths = touched === "all" ? new Set([...before.paths.keys(), ...after.paths.keys()]) : touched
+  return [...paths].flatMap((path) => pathRow(state, path)).concat(smallRows(state))
+}
+
+function touchedPaths(events: readonly JournalEvent[]): "all" | ReadonlySet<RelativePath> {
+  const paths = new Set<RelativePath>()
+  for (const event of events) {
+    if (event.type === "observed" || event.type === "gone") paths.add(event.path)
+    else if (event.type === "agreed") for (const { path } of event.items) paths.add(path)
+    else if (event.type === "done") {
+      for (const { path } of event.results) paths.add(path)
+      for (const { path } of event.after) paths.add(path)
+    } else if (event.type === "union.started") {
+      if (event.scope === "all") return "all"
+      for (const path of event.scope) paths.add(path)
+    }
+  }
+  return paths
+}
+
+function pathRow(state: State, path: RelativePath): Row[] {
+  const found = state.paths.get(path)
+  return found === undefined ? [] : [[`s!path!${path}`, JSON.stringify(encodePathState(found))]]
+}
+
+function smallRows(state: State): Row[] {
+  return [
+    ...[...state.intents].map(
+      ([sequence, intent]): Row => [
+        `s!intent!${String(sequence).padStart(SEQUENCE_DIGITS, "0")}`,
+        JSON.stringify(intent),
+      ],
+    ),
+    ...[...state.asides].map(([op, aside]): Row => [`s!aside!${op}`, JSON.stringify(aside)]),
+    ...[...state.openConflicts].map(([id, conflict]): Row => [`s!conflict!${id}`, JSON.stringify(conflict)]),
+  ]
+}
+
+function splitKey(key: string): readonly [string, string, string] {
+  const second = key.indexOf("!", 2)
+  return [key.slice(0, 1), key.slice(2, second), key.slice(second + 1)]
+}
+
+/** FNV-1a over UTF-16 units: it finds accidents, and nobody is kept from forging a cache. */
+function checkOf([key, value]: Row): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)
+  for (let i = 0; i < value.length; i++) hash = Math.imul(hash ^ value.charCodeAt(i), 0x01000193)
+  return hash >>> 0
+}
+
+type EncodedVersion = readonly [VersionToken, number, number, (string | 0 | 1)?, string?, string?, number?]
+type EncodedBase = readonly [ContentHash, number, number, RunId, number, 0 | 1, string?]
+type Encoded = readonly [EncodedBase | 0, EncodedVersion | 0, EncodedVersion | 0]
+
+const HASH_UNKNOWN = 0
+const HASH_OF_BASE = 1
+
+function encodePathState({ base, local, remote }: PathState): Encoded {
+  return [
+    base === undefined ? 0 : encodeBase(base),
+    local === undefined ? 0 : encodeVersion(local, base),
+    remote === undefined ? 0 : encodeVersion(remote, base),
+  ]
+}
+
+function decodePathState([base, local, remote]: Encoded): PathState {
+  const decoded = base === 0 ? undefined : decodeBase(base)
+  return {
+    ...(decoded !== undefined && { base: decoded }),
+    ...(local !== 0 && { local: decodeVersion(local, decoded) }),
+    ...(remote !== 0 && { remote: decodeVersion(remote, decoded) }),
+  }
+}
+
+function encodeBase({ hash, sizeBytes, mtimeMs, run, sequence, isHint, fileId }: Base): EncodedBase {
+  const hint = isHint ? 1 : 0
+  return fileId === undefined
+    ? [hash, sizeBytes, mtimeMs, run, sequence, hint]
+    : [hash, sizeBytes, mtimeMs, run, sequence, hint, fileId]
+}
+
+function decodeBase([hash, sizeBytes, mtimeMs, run, sequence, isHint, fileId]: EncodedBase): Base {
+  return {
+    hash,
+    sizeBytes,
+    mtimeMs,
+    run,
+    sequence,
+    isHint: isHint === 1,
+    ...(fileId !== undefined && { fileId }),
+  }
+}
+
+function encodeVersion(version: Version, base: Base | undefined): EncodedVersion {
+  const { token, sizeBytes, mtimeMs, hash, fileId, device, skewMs } = version
+  const known = hash === undefined ? HASH_UNKNOWN : hash === base?.hash ? HASH_OF_BASE : hash
+  if (skewMs !== undefined) return [token, sizeBytes, mtimeMs, known, fileId ?? "", device ?? "", skewMs]
+  if (device !== undefined) return [token, sizeBytes, mtimeMs, known, fileId ?? "", device]
+  return fileId === undefined
+    ? [token, sizeBytes, mtimeMs, known]
+    : [token, sizeBytes, mtimeMs, known, fileId]
+}
+
+function decodeVersion(
+  [token, sizeBytes, mtimeMs, known, fileId, device, skewMs]: EncodedVersion,
+  base: Base | undefined,
+): Version {
+  const hash =
+    known === HASH_OF_BASE
+      ? base?.hash
+      : known === HASH_UNKNOWN
+        ? undefined
+        : (known as ContentHash | undefined)
+  return {
+    token,
+    sizeBytes,
+    mtimeMs,
+    ...(hash !== undefined && { hash }),
+    ...(fileId !== undefined && fileId !== "" && { fileId }),
+    ...(device !== undefined && device !== "" && { device }),
+    ...(skewMs !== undefined && { skewMs }),
+  }
+}
