@@ -50,12 +50,13 @@ export class MemoryDisk extends MemoryUser implements Disk {
   readonly #clock: { nowMs: () => number }
   readonly #options: MemoryDiskOptions
 
-  constructor(options: MemoryDiskOptions = {}, copied?: MemoryDisk) {
+  constructor(options: MemoryDiskOptions = {}, other?: MemoryDisk, how: "copied" | "shared" = "copied") {
     const { timeStepMs = 1, reusesInodes = false } = options
-    const clock = { nowMs: options.nowMs ?? clockOfOneMsPerLook() }
+    const isShared = other !== undefined && how === "shared"
+    const clock = isShared ? other.#clock : { nowMs: options.nowMs ?? clockOfOneMsPerLook() }
     const stepNs = BigInt(Math.round(timeStepMs * 1e6))
     const nowNs = () => BigInt(Math.floor(clock.nowMs() / timeStepMs)) * stepNs
-    super(new MemoryTree({ nowNs, reusesInodes }, copied === undefined ? undefined : copied.inodes))
+    super(isShared ? other.inodes : new MemoryTree({ nowNs, reusesInodes }, other?.inodes))
     this.#clock = clock
     this.#options = options
     this.tick = options.tick ?? (() => {})
@@ -236,6 +237,12 @@ export class MemoryDisk extends MemoryUser implements Disk {
   #failIfAsked(method: DiskMethod, path: string): void {
     const errno = this.failNext(method, path)
     if (errno !== undefined) throw failure(errno, path)
+  }
+
+  /** The same disk as another program has it open: one tree and one clock, but ticks and faults of its own. */
+  openedWith(options: Pick<MemoryDiskOptions, "tick" | "failNext">): MemoryDisk {
+    const { tick: _, failNext: __, ...basics } = this.#options
+    return new MemoryDisk({ ...basics, ...options }, this, "shared")
   }
 
   clone(): MemoryDisk {

@@ -29,7 +29,15 @@ export type Decide = (seen: {
   readonly state: State
   readonly look: Look
   readonly run: RunId
-}) => Promise<Result<{ readonly plan: Plan; readonly bodies: readonly EventBody[] }, SyncError>>
+}) => Promise<Result<Decided, SyncError>>
+
+export interface Decided {
+  readonly plan: Plan
+  /** Journaled before the first effect. */
+  readonly bodies: readonly EventBody[]
+  /** Journaled with the end of the run. */
+  readonly concluding?: readonly EventBody[]
+}
 
 /** A plan and all that carrying it out needs. */
 export interface Prepared {
@@ -42,6 +50,8 @@ export interface Prepared {
   readonly bodies: readonly EventBody[]
   /** What the decision itself wants on record: conflicts, what is undone. */
   readonly decided: readonly EventBody[]
+  /** What stands at the run's end: that something is undone. */
+  readonly concluding: readonly EventBody[]
   readonly settings: string
 }
 
@@ -99,6 +109,7 @@ export async function cycle(
   const { plan } = decided.value
   const digest = digestOf(plan, world.sha256)
   const planId = shortId("p", digest, () => false) as PlanId
+  const { bodies, concluding = [] } = decided.value
   const prepared: Prepared = {
     run,
     plan,
@@ -106,7 +117,8 @@ export async function cycle(
     digest,
     look: seen,
     bodies: seen.bodies,
-    decided: decided.value.bodies,
+    decided: bodies,
+    concluding,
     settings,
   }
   if (options.isDryRun) return ok({ kind: "planned", prepared, unfinished })

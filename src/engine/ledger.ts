@@ -11,7 +11,14 @@ import type { KeyChange, KeyValueStore } from "../model/ports.ts"
 import { assert, err, ok, type Result } from "../model/result.ts"
 import type { State } from "../model/state.ts"
 import { fold } from "../fold/fold.ts"
-import { conflictPrefix, indexChanges, keptKey, prefixRange, runPrefix } from "../fold/indexes.ts"
+import {
+  conflictPrefix,
+  CONFLICTS_PREFIX,
+  indexChanges,
+  keptKey,
+  prefixRange,
+  runPrefix,
+} from "../fold/indexes.ts"
 import {
   type Cached,
   rowsOf,
@@ -38,6 +45,7 @@ export interface Ledger {
   imagine(bodies: readonly EventBody[], run: RunId): State
   keptAt(hash: string): Promise<GitOid | undefined>
   isTaken(kind: "run" | "conflict", id: string): Promise<boolean>
+  conflictIds(): Promise<readonly string[]>
   /** Events that an index points to, in order. */
   find(
     prefix: string,
@@ -100,6 +108,12 @@ export async function openLedger(
       for await (const rows of store.range({ ...prefixRange(prefix), limit: 1 }))
         if (rows.length > 0) return true
       return false
+    },
+    async conflictIds() {
+      const ids = new Set<string>()
+      for await (const rows of store.range(prefixRange(CONFLICTS_PREFIX)))
+        for (const [key] of rows) ids.add(key.slice(CONFLICTS_PREFIX.length, key.lastIndexOf("!")))
+      return [...ids]
     },
     async *find(prefix, options = {}) {
       for await (const rows of store.range({ ...prefixRange(prefix), ...options })) {

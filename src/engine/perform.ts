@@ -203,7 +203,10 @@ async function finish(
   const isStopped = options.isStopped?.() === true
   const exit = isStopped ? 130 : exitOf({ outcomes, notices: plan.notices, open })
   const counts = countsOf(outcomes)
-  await ledger.append([{ type: "run.finished", counts, exit, conflicts, open }], { sync: true, run })
+  await ledger.append([...prepared.concluding, { type: "run.finished", counts, exit, conflicts, open }], {
+    sync: true,
+    run,
+  })
   const marker = ledger.state().root.marker
   const written =
     marker === undefined

@@ -79,8 +79,10 @@ export function runPrefix(run: string): string {
   return `i!run!${run}!`
 }
 
+export const CONFLICTS_PREFIX = "i!conflict!"
+
 export function conflictPrefix(conflict: string): string {
-  return `i!conflict!${conflict}!`
+  return `${CONFLICTS_PREFIX}${conflict}!`
 }
 
 /** A NUL ends the path, because no path has one. */

@@ -78,6 +78,11 @@ export class MemoryHistory implements HistoryStore {
     return commits.reverse()
   }
 
+  /** Every version that is stored for good. */
+  versions(): Iterable<Uint8Array> {
+    return this.#blobs.values()
+  }
+
   async head(): Promise<Result<GitOid | undefined, Trouble>> {
     await this.#tick("history.head")
     return ok(this.#head)

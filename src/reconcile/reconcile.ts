@@ -39,6 +39,7 @@ export interface ReconcileSettings {
 export function reconcile(trees: Trees, settings: ReconcileSettings): Reconciliation {
   const view = viewOf(trees)
   const names = namesOver(takenIn(trees, view))
+  const hasNewPair = newPairsIn(trees, view)
   const agreed: Agreed[] = []
   const notices: Notice[] = []
   const changes: Change[] = []
@@ -48,7 +49,7 @@ export function reconcile(trees: Trees, settings: ReconcileSettings): Reconcilia
     else if (verdict.kind === "forget") agreed.push({ path })
     else if (verdict.kind === "skip") notices.push(...skipNotice(path, verdict))
     else if (verdict.kind !== "nothing")
-      changes.push(changeOf({ path, verdict, settings, names, paths: trees.paths, view }))
+      changes.push(changeOf({ path, verdict, settings, names, hasNewPair }))
     if (verdict.kind === "copy" && verdict.isKept) {
       notices.push({
         kind: "kept_changed",
@@ -111,8 +112,7 @@ function changeOf(at: {
   readonly verdict: Extract<Verdict, { kind: "copy" | "delete" | "conflict" }>
   readonly settings: ReconcileSettings
   readonly names: Names
-  readonly paths: Trees["paths"]
-  readonly view: View
+  readonly hasNewPair: (side: Side, path: RelativePath) => boolean
 }): Change {
   const { path, verdict, settings, names } = at
   switch (verdict.kind) {
@@ -121,7 +121,7 @@ function changeOf(at: {
       return { ...copy, path }
     }
     case "delete":
-      return { ...verdict, path, isRename: hasNewConflictPair(at, otherSide(verdict.targetSide)) }
+      return { ...verdict, path, isRename: at.hasNewPair(otherSide(verdict.targetSide), path) }
     case "conflict": {
       // Two devices that meet on a conflict name: the later one takes the next number, in every profile. Either
       // copy was promised to stay visible, and neither is a new version of the other.
@@ -141,20 +141,27 @@ function changeOf(at: {
   }
 }
 
-/** A name that went away where its conflict copies appeared was kept twice, not deleted. */
-function hasNewConflictPair(
-  { path, paths, view }: { readonly path: RelativePath; readonly paths: Trees["paths"]; readonly view: View },
-  side: Side,
-): boolean {
-  if (isConflictName(path)) return false
-  const names = namesOver(() => false)
-  const isNew = (copy: RelativePath) =>
-    paths.get(copy)?.base === undefined && view.see(side, copy).kind === "file"
-  for (let pair = 0; pair < CONFLICT_PAIRS_LOOKED_AT; pair++) {
-    const { local, remote } = names.takePair(path)
-    if (isNew(local) && isNew(remote)) return true
+/** Tells whether a name that went away on a side was kept twice there, as new conflict copies, and not deleted. */
+function newPairsIn(trees: Trees, view: View): (side: Side, path: RelativePath) => boolean {
+  const copies: { [S in Side]?: ReadonlySet<RelativePath> } = {}
+  return (side, path) => {
+    const isNew = (copies[side] ??= newCopiesOn(side, trees, view))
+    if (isNew.size === 0 || isConflictName(path)) return false
+    const names = namesOver(() => false)
+    for (let pair = 0; pair < CONFLICT_PAIRS_LOOKED_AT; pair++) {
+      const { local, remote } = names.takePair(path)
+      if (isNew.has(local) && isNew.has(remote)) return true
+    }
+    return false
   }
-  return false
+}
+
+function newCopiesOn(side: Side, { paths }: Trees, view: View): ReadonlySet<RelativePath> {
+  const copies = new Set<RelativePath>()
+  for (const [path, { base }] of paths) {
+    if (base === undefined && isConflictName(path) && view.see(side, path).kind === "file") copies.add(path)
+  }
+  return copies
 }
 
 const CONFLICT_PAIRS_LOOKED_AT = 8

@@ -144,6 +144,7 @@ function tryAll(
                   settings,
                   isHint,
                   forgetsCovered: isUncertain && isHint,
+                  isRepeat: !canMove,
                 })
                 count += 1
               }

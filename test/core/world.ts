@@ -448,6 +448,11 @@ const MIRRORED: { readonly [word: string]: string } = {
   download: "upload",
 }
 
+/** Rows with their rules as titles, which `$rule` would cut short. */
+export function named<Row extends { readonly rule: string }>(rows: readonly Row[]): [string, Row][] {
+  return rows.map((row) => [row.rule, row])
+}
+
 export function path(text: string): RelativePath {
   return mustPath(text)
 }

@@ -1,0 +1,275 @@
+/**
+ * A sync of this device, from its configuration: opens what is needed, runs one cycle, publishes what became of it.
+ */
+
+import { existsSync } from "node:fs"
+import { resolve } from "node:path"
+import type { SyncError } from "../model/errors.ts"
+import type { UnionReason } from "../model/event.ts"
+import { isReserved, parsePath, type RelativePath } from "../model/path.ts"
+import { err, ok, type Result } from "../model/result.ts"
+import { type ConflictResolve, type Profile, profileNamed, type ProfileName } from "../model/settings.ts"
+import type { Progress } from "../execute/execute.ts"
+import { folderBackend } from "../backend/folder.ts"
+import { adopt, findOrCreateEpoch, newDeviceId } from "./adopt.ts"
+import { type Config, expandHome, type Place, readConfig } from "./config.ts"
+import type { Cycle, Decide } from "./cycle.ts"
+import { cycle } from "./cycle.ts"
+import type { Ledger } from "./ledger.ts"
+import type { RunOptions } from "./options.ts"
+import { parseRemote, type Remote } from "./remote.ts"
+import { refreshRcloneFilter } from "./rules.ts"
+import {
+  clock,
+  type Folders,
+  type Holder,
+  openFolders,
+  openSession,
+  openWorld,
+  random,
+  type Session,
+  setAside,
+  sha256,
+  stateDirectory,
+} from "./session.ts"
+import { refuseMount } from "./setup.ts"
+import { publishStatus } from "./status-file.ts"
+import { decideSync } from "./sync.ts"
+import { resumeUndo } from "./undo.ts"
+import type { World } from "./world.ts"
+
+export interface BisyncOptions {
+  readonly holder: Holder
+  readonly profile?: ProfileName
+  readonly conflictResolve?: ConflictResolve
+  readonly maxDelete?: number
+  readonly confirmedDeletes?: number
+  readonly project?: string
+  readonly dir?: string
+  readonly isDryRun: boolean
+  readonly isResync: boolean
+  readonly onPlanned?: RunOptions["onPlanned"]
+  readonly onProgress?: (progress: Progress) => void
+  readonly isStopped?: () => boolean
+}
+
+/** Everything open for one run; closed by whoever opened it. */
+export interface Opened {
+  readonly place: Place
+  readonly config: Config
+  readonly remote: Remote
+  readonly folders: Folders
+  readonly session: Session
+  readonly world: World
+}
+
+export interface Ran {
+  readonly cycle: Cycle
+  readonly opened: Opened
+  /** Where a state that could not be used was moved to. */
+  readonly setAside?: string
+}
+
+/** What to do with the journal still open: read what the answer needs. */
+export type Conclude<T> = (ran: Ran) => Promise<T>
+
+export async function bisync<T>(
+  place: Place,
+  options: BisyncOptions,
+  conclude: Conclude<T>,
+): Promise<Result<T, SyncError>> {
+  const configured = requireConfig(place, options.dir)
+  if (!configured.ok) return configured
+  const filtered = refreshRcloneFilter(place)
+  if (!filtered.ok) return filtered
+  const opened =
+    options.isResync && !options.isDryRun
+      ? await openForResync(place, configured.value, options.holder)
+      : await open(place, configured.value, options)
+  if (!opened.ok) return opened
+  const { session, world, config } = opened.value.opened
+  try {
+    const project = await findProject(opened.value.opened, options.project)
+    if (!project.ok) return project
+    const runOptions = runOptionsOf(config, options, project.value)
+    const ran = await runCycle(world, session.ledger, runOptions, opened.value.opened)
+    if (!ran.ok) return ran
+    if (!options.isDryRun) await publishStatus({ session, config, cycle: ran.value })
+    return ok(await conclude({ cycle: ran.value, ...opened.value }))
+  } finally {
+    await session.close()
+  }
+}
+
+async function runCycle(
+  world: World,
+  ledger: Ledger,
+  options: RunOptions,
+  opened: Opened,
+): Promise<Result<Cycle, SyncError>> {
+  if (!options.isDryRun) {
+    const resumed = await resumeUndo(world, ledger, options)
+    if (!resumed.ok) return resumed
+  }
+  const decide: Decide = decideSync(world, ledger, options)
+  const ran = await cycle(world, ledger, options, decide)
+  if (!ran.ok || ran.value.kind !== "cloned") return ran
+  // Another machine writes under our id: this journal is a copy. It gets an id of its own and trusts no base.
+  const device = newDeviceId(random.hex128())
+  const name = ledger.state().root.device?.name ?? opened.config.deviceName
+  await ledger.load()
+  await ledger.append([{ type: "device.renamed", device, deviceName: name, why: "cloned_journal" }], {
+    sync: true,
+  })
+  const renamed = await openWorld({ ...opened, device })
+  return cycle(renamed, ledger, { ...options, union: "journal_cloned" }, decideSync(renamed, ledger, options))
+}
+
+/** The configuration, with what the command line says about the directory already judged. */
+export function requireConfig(place: Place, dir?: string): Result<Config, SyncError> {
+  const typed = dir === undefined ? undefined : resolve(expandHome(dir, place.home))
+  if (typed !== undefined && dir !== undefined) {
+    const mount = refuseMount(place, typed, dir)
+    if (mount !== undefined) return err(mount)
+  }
+  const config = readConfig(place)
+  if (!config.ok) return config
+  if (config.value === undefined) return err({ code: "no_baseline", why: "not_set_up" })
+  const mount = refuseMount(place, config.value.syncDir, config.value.syncDir)
+  if (mount !== undefined) return err(mount)
+  if (typed !== undefined && typed !== config.value.syncDir) {
+    return err({
+      code: "usage",
+      message: `this device syncs ${config.value.syncDir}, not ${dir}; to change that run: bm cloud bisync-setup --dir ${dir}`,
+    })
+  }
+  return ok(config.value)
+}
+
+export async function open(
+  place: Place,
+  config: Config,
+  options: { readonly holder: Holder; readonly waitMs?: number; readonly onWait?: () => void },
+): Promise<Result<{ readonly opened: Opened; readonly setAside?: string }, SyncError>> {
+  const remote = parseRemote(config.remote, place)
+  if (!remote.ok) return remote
+  const session = await openSession(stateDirectory(place, config.stateKey), {
+    ...options,
+    createIfMissing: false,
+  })
+  if (!session.ok) return session
+  const device = session.value.ledger.state().root.device?.id
+  const folders = openFolders(config.syncDir, remote.value)
+  if (device === undefined || !folders.ok) {
+    await session.value.close()
+    return folders.ok ? err({ code: "no_baseline", why: "no_journal" }) : folders
+  }
+  const world = await openWorld({ place, config, session: session.value, folders: folders.value, device })
+  return ok({
+    opened: { place, config, remote: remote.value, folders: folders.value, session: session.value, world },
+  })
+}
+
+/** Opens for a union: a journal that cannot be used is moved aside, a missing one begun, root and remote are adopted. */
+async function openForResync(
+  place: Place,
+  config: Config,
+  holder: Holder,
+): Promise<Result<{ readonly opened: Opened; readonly setAside?: string }, SyncError>> {
+  const remote = parseRemote(config.remote, place)
+  if (!remote.ok) return remote
+  const folders = openFolders(config.syncDir, remote.value)
+  if (!folders.ok) return folders
+  const directory = stateDirectory(place, config.stateKey)
+  const session = await openOrReplace(directory, holder)
+  if (!session.ok) return session
+  const { ledger } = session.value.session
+  const device = ledger.state().root.device?.id ?? newDeviceId(random.hex128())
+  const epoch = await findOrCreateEpoch(
+    folderBackend({ disk: folders.value.remote, device, sha256, nowMs: clock.nowMs }),
+    random.hex128,
+  )
+  const world = await openWorld({
+    place,
+    config,
+    session: session.value.session,
+    folders: folders.value,
+    device,
+  })
+  const adopted = epoch.ok
+    ? await adopt(world, ledger, { deviceName: config.deviceName, epoch: epoch.value.epoch })
+    : err({ code: "side_unreadable", side: "remote", trouble: epoch.error } as const)
+  if (!adopted.ok) {
+    await session.value.session.close()
+    return adopted
+  }
+  const opened = {
+    place,
+    config,
+    remote: remote.value,
+    folders: folders.value,
+    session: session.value.session,
+    world,
+  }
+  return ok({ opened, ...(session.value.setAside !== undefined && { setAside: session.value.setAside }) })
+}
+
+async function openOrReplace(
+  directory: string,
+  holder: Holder,
+): Promise<Result<{ readonly session: Session; readonly setAside?: string }, SyncError>> {
+  const session = await openSession(directory, { holder, createIfMissing: true })
+  const loaded = session.ok ? await session.value.ledger.load() : session
+  if (session.ok && loaded.ok) return ok({ session: session.value })
+  if (session.ok) await session.value.close()
+  else if (session.error.code !== "journal_damaged") return session
+  const moved = existsSync(directory) ? setAside(directory, new Date(clock.nowMs()).toISOString()) : ok("")
+  if (!moved.ok) return moved
+  const fresh = await openSession(directory, { holder, createIfMissing: true })
+  return fresh.ok ? ok({ session: fresh.value, setAside: moved.value }) : fresh
+}
+
+function runOptionsOf(config: Config, options: BisyncOptions, project: RelativePath | undefined): RunOptions {
+  const union: UnionReason | undefined = options.isResync ? "resync" : undefined
+  return {
+    kind: options.isResync ? "resync" : "bisync",
+    command: options.holder.command,
+    profile: profileOf(config, options),
+    isDryRun: options.isDryRun,
+    names: { root: config.syncDir, remote: config.remote },
+    ...(options.confirmedDeletes !== undefined && { confirmedDeletes: options.confirmedDeletes }),
+    ...(project !== undefined && { project }),
+    ...(union !== undefined && { union }),
+    ...(options.onPlanned !== undefined && { onPlanned: options.onPlanned }),
+    ...(options.onProgress !== undefined && { onProgress: options.onProgress }),
+    ...(options.isStopped !== undefined && { isStopped: options.isStopped }),
+  }
+}
+
+export function profileOf(
+  config: Config,
+  options: Pick<BisyncOptions, "profile" | "conflictResolve" | "maxDelete">,
+): Profile {
+  const named = profileNamed(options.profile ?? config.defaultProfile)
+  return {
+    ...named,
+    conflictResolve: options.conflictResolve ?? named.conflictResolve,
+    maxDelete: options.maxDelete ?? named.maxDelete,
+  }
+}
+
+/** A project is a directory directly below the sync directory, here or in the remote. */
+async function findProject(
+  { folders }: Opened,
+  name: string | undefined,
+): Promise<Result<RelativePath | undefined, SyncError>> {
+  if (name === undefined) return ok(undefined)
+  const path = parsePath(name)
+  if (!path.ok || name.includes("/") || isReserved(name))
+    return err({ code: "not_found", what: "project", name })
+  for (const disk of [folders.local, folders.remote]) {
+    const at = await disk.stat(name)
+    if (at.ok && at.value?.kind === "directory") return ok(path.value)
+  }
+  return err({ code: "not_found", what: "project", name })
+}

@@ -1,0 +1,34 @@
+/** Remote URLs: what the user may write after `--remote`, parsed once. */
+
+import { isAbsolute, resolve, sep } from "node:path"
+import type { SyncError } from "../model/errors.ts"
+import { err, ok, type Result } from "../model/result.ts"
+import { expandHome, type Place } from "./config.ts"
+
+export interface Remote {
+  readonly kind: "file"
+  readonly path: string
+  /** In its normal form, as it is shown and stored. */
+  readonly url: string
+}
+
+export function parseRemote(text: string, place: Place): Result<Remote, SyncError> {
+  const usage = (message: string) => err({ code: "usage", message } as const)
+  if (text.startsWith("file:")) {
+    const path = expandHome(text.slice("file:".length).replace(/^\/\/(?=\/)/, ""), place.home)
+    if (!isAbsolute(path) || path.includes("\0"))
+      return usage(`${text} is not a remote: write file:/path/to/folder with the whole path`)
+    const normal = resolve(path)
+    return ok({ kind: "file", path: normal, url: `file:${normal}` })
+  }
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]
+  if (scheme === "s3" || scheme === "rclone") return err({ code: "unsupported", what: `${scheme}: remotes` })
+  return usage(`${text} is not a remote this program knows: write file:/path/to/folder`)
+}
+
+/** True where one of the two lies in the other: a sync would copy a folder into itself. */
+export function overlaps(a: string, b: string): boolean {
+  const within = (inner: string, outer: string) =>
+    inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : outer + sep)
+  return within(a, b) || within(b, a)
+}

@@ -1,0 +1,91 @@
+/**
+ * What must hold once faults are over and nobody edits any more: everybody has the same files (G4), a run with nothing
+ * to do writes nothing (G5), nobody met a conflict where only one device edited (G7), and every journal is whole.
+ */
+
+import { expect } from "vitest"
+import type { Cycle } from "../../src/engine/cycle.ts"
+import { emptyState, fold } from "../../src/fold/fold.ts"
+import { allRows, STATE_RANGE } from "../../src/fold/rows.ts"
+import { verifyChain } from "../../src/journal/journal.ts"
+import type { SyncError } from "../../src/model/errors.ts"
+import type { JournalEvent } from "../../src/model/event.ts"
+import { isBelow } from "../../src/model/path.ts"
+import type { Result } from "../../src/model/result.ts"
+import { sha256, type Simulation, type SimulatedDevice, snapshotOf } from "./world.ts"
+
+/** Longer than an editor may write into a replaced file. */
+const ASIDES_ARE_OLD_MS = 70_000
+
+export async function expectHealed(simulation: Simulation): Promise<void> {
+  const { devices } = simulation
+  simulation.hook = undefined
+  simulation.failNext = undefined
+  simulation.failCall = undefined
+  for (let round = 0; round < 2 * devices.length + 2; round++) {
+    simulation.nowMs += 5_000
+    expectRan(await simulation.device(round % devices.length).syncConfirming())
+  }
+  expectEqualTrees(simulation)
+  simulation.nowMs += ASIDES_ARE_OLD_MS
+  // One run each drops what is old in the trash, and records the marker of the run before it.
+  for (const device of devices) expectDidNothing(await device.sync())
+  for (const device of devices) await expectQuiet(simulation, device)
+  for (const device of devices) await expectSoundJournal(simulation, device)
+}
+
+function expectRan(result: Result<Cycle, SyncError>): void {
+  if (!result.ok) throw new Error(`a healed run failed: ${JSON.stringify(result.error)}`)
+  const { value } = result
+  if (value.kind === "cloned") throw new Error("a healed run took its journal for a copy")
+}
+
+function expectDidNothing(result: Result<Cycle, SyncError>): void {
+  expectRan(result)
+  if (result.ok && result.value.kind === "performed" && result.value.performed.didSomething)
+    throw new Error(
+      `a run had something to do after all were equal: ${JSON.stringify(result.value.prepared.plan)}`,
+    )
+}
+
+function expectEqualTrees({ devices, remote }: Simulation): void {
+  const tree = Object.fromEntries(remote.tree())
+  for (const device of devices) expect(Object.fromEntries(device.tree()), device.name).toEqual(tree)
+}
+
+async function expectQuiet(simulation: Simulation, device: SimulatedDevice): Promise<void> {
+  simulation.nowMs += 5_000
+  const look = () => [snapshotOf(device.disk), simulation.remote.snapshot()]
+  const before = look()
+  const first = (await device.ledger()).head().sequence
+  expectDidNothing(await device.sync())
+  expect(look(), `${device.name} wrote`).toEqual(before)
+  const ledger = await device.ledger()
+  const types: string[] = []
+  for await (const event of ledger.journal.events(first + 1)) types.push(event.type)
+  expect(types, device.name).toEqual(["side.listed", "side.listed"])
+}
+
+async function expectSoundJournal(simulation: Simulation, device: SimulatedDevice): Promise<void> {
+  const events: JournalEvent[] = []
+  const report = await verifyChain(device.store, { sha256, visit: (event) => events.push(event) })
+  expect(report.finding, device.name).toBeUndefined()
+  const rows: (readonly [string, string])[] = []
+  for await (const some of device.store.range(STATE_RANGE)) rows.push(...some)
+  const folded = [...allRows(fold(emptyState, events))].sort(([a], [b]) => (a < b ? -1 : 1))
+  expect(folded, `${device.name} folds to something else`).toEqual(rows.sort(([a], [b]) => (a < b ? -1 : 1)))
+  for (const event of events)
+    if (event.type === "conflict.decided" && event.decision.rule !== "earlier")
+      expectRivals(simulation, event.path)
+}
+
+/** A conflict needs two who edited that path, or one above or below it. */
+function expectRivals({ editors }: Simulation, path: string): void {
+  const stem = path.replace(/\.conflict\d+$/, "")
+  const rivals = new Set<string>()
+  for (const [edited, who] of editors) {
+    if (edited === path || edited === stem || isBelow(edited, stem) || isBelow(stem, edited))
+      for (const name of who) rivals.add(name)
+  }
+  if (rivals.size < 2) throw new Error(`a conflict at ${path} that only ${[...rivals].join(" ")} edited`)
+}

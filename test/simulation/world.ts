@@ -1,0 +1,409 @@
+/**
+ * A world to run the whole engine in: devices, their users, and the remote they share. All of it in memory, all of it
+ * decided by one seed.
+ *
+ * Whatever a device does passes `tick`, before and after. There a test may crash it, let a user edit, make another
+ * device go on first, or look whether a guarantee was broken.
+ */
+
+import { createHash } from "node:crypto"
+import { emptyBucket, type MemoryBucket, memoryBackend, putObject } from "../../src/backend/memory.ts"
+import { folderBackend } from "../../src/backend/folder.ts"
+import { MemoryDisk } from "../../src/disk/memory-disk.ts"
+import { readMarker, writeMarker } from "../../src/disk/marker-file.ts"
+import type { Cycle } from "../../src/engine/cycle.ts"
+import { openLedger, type Ledger } from "../../src/engine/ledger.ts"
+import type { RunOptions } from "../../src/engine/options.ts"
+import { sync } from "../../src/engine/sync.ts"
+import type { World } from "../../src/engine/world.ts"
+import { MemoryHistory } from "../../src/history/memory-history.ts"
+import { memoryStore, type MemoryStore } from "../../src/journal/memory-store.ts"
+import type { SyncError, Trouble } from "../../src/model/errors.ts"
+import type { UnionReason } from "../../src/model/event.ts"
+import { type DeviceId, mustContentHash, type Sha256 } from "../../src/model/ids.ts"
+import { mustPath, type RelativePath } from "../../src/model/path.ts"
+import type { Backend, HistoryStore, KeyValueStore } from "../../src/model/ports.ts"
+import { ok, type Result } from "../../src/model/result.ts"
+import { profileNamed, type ProfileName } from "../../src/model/settings.ts"
+import { compileIgnore } from "../../src/observe/ignore.ts"
+import { nameOf, Oracle } from "./oracle.ts"
+import { prngOf, type Prng } from "./random.ts"
+
+export class Crash extends Error {}
+
+/** One process of one device, from its start to its end. */
+export interface Life {
+  readonly device: SimulatedDevice
+  isDead: boolean
+}
+
+export interface Tick {
+  readonly life: Life
+  /** Which port, which call, where. */
+  readonly at: string
+  readonly phase: string
+}
+
+export type RemoteKind = "folder" | "memory"
+
+const FIRST_MS = Date.UTC(2026, 2, 2)
+/** Calls that may take bytes away or bring them to a user's path; all others change nothing that an oracle sees. */
+const TOUCHING = new Set(["rename", "unlink", "link", "createFile", "apply"])
+
+export const sha256: Sha256 = (content) =>
+  mustContentHash(`sha256:${createHash("sha256").update(content).digest("hex")}`)
+
+export class Simulation {
+  readonly prng: Prng
+  readonly devices: SimulatedDevice[] = []
+  readonly remote: SimulatedRemote
+  readonly oracle: Oracle
+  /** Who edited a path by hand: a path that only one device edited has no conflict. */
+  readonly editors = new Map<string, Set<string>>()
+  nowMs = FIRST_MS
+  ticks = 0
+  /** May crash the device by its `isDead`, or wait. */
+  hook: ((tick: Tick) => void | Promise<void>) | undefined
+  /** Answers the errno with which a call on a disk shall fail. */
+  failNext: ((life: Life, method: string, path: string) => string | undefined) | undefined
+  /** Answers the trouble that a call to a bucket shall have, before or after its effect. */
+  failCall: ((life: Life, call: string, path: string, phase: string) => Trouble | undefined) | undefined
+  trace: string[] | undefined
+
+  constructor(options: {
+    readonly seed: number
+    readonly remote: RemoteKind
+    readonly devices: number
+    readonly profile?: ProfileName
+    readonly ignore?: string
+  }) {
+    this.prng = prngOf(options.seed)
+    this.remote = new SimulatedRemote(this, options.remote)
+    for (let number = 1; number <= options.devices; number++)
+      this.devices.push(
+        new SimulatedDevice(this, {
+          name: `device-${number}`,
+          profile: options.profile ?? "balanced",
+          ignore: options.ignore ?? "",
+        }),
+      )
+    this.oracle = new Oracle({
+      files: () => this.#files(),
+      kept: () => this.#kept(),
+    })
+  }
+
+  device(index: number): SimulatedDevice {
+    const device = this.devices[index]
+    if (device === undefined) throw new Error(`no device ${index}`)
+    return device
+  }
+
+  async tick(life: Life, call: { readonly at: string; readonly method: string; readonly phase: string }) {
+    if (life.isDead) throw new Crash()
+    this.ticks += 1
+    this.nowMs += 1
+    const { at, method, phase } = call
+    this.trace?.push(`${this.ticks} ${life.device.name} ${at} ${phase}`)
+    if (phase !== "before" && TOUCHING.has(method)) this.oracle.check(`${at} ${phase}`)
+    if (this.hook !== undefined) await this.hook({ life, at, phase })
+    if (life.isDead) throw new Crash()
+  }
+
+  /** An edit by hand; `who` is a device's name, or `remote` for a foreign writer. */
+  edit(who: string, paths: readonly string[], change: () => void): void {
+    this.trace?.push(`      ${who} edits ${paths.join(" ")}`)
+    this.oracle.user(change)
+    for (const path of paths) {
+      const editors = this.editors.get(path) ?? new Set()
+      this.editors.set(path, editors.add(who))
+    }
+  }
+
+  *#files(): Iterable<readonly [string, Uint8Array]> {
+    for (const { disk } of this.devices) yield* disk.all()
+    yield* this.remote.all()
+  }
+
+  *#kept(): Iterable<Uint8Array> {
+    for (const { history } of this.devices) yield* history.versions()
+  }
+}
+
+export class SimulatedRemote {
+  readonly kind: RemoteKind
+  readonly disk: MemoryDisk
+  readonly bucket: MemoryBucket = emptyBucket()
+  readonly #simulation: Simulation
+
+  constructor(simulation: Simulation, kind: RemoteKind) {
+    this.#simulation = simulation
+    this.kind = kind
+    this.disk = new MemoryDisk({ nowMs: () => simulation.nowMs })
+  }
+
+  open(life: Life): Backend {
+    const simulation = this.#simulation
+    const nowMs = () => simulation.nowMs
+    if (this.kind === "folder")
+      return folderBackend({
+        disk: openDisk(simulation, this.disk, { life, name: "remote" }),
+        device: life.device.id,
+        sha256,
+        nowMs,
+      })
+    return memoryBackend({
+      bucket: this.bucket,
+      sha256,
+      nowMs,
+      async tick(call, path, phase) {
+        await simulation.tick(life, { at: `bucket.${call} ${path}`, method: call, phase })
+        return simulation.failCall?.(life, call, path, phase)
+      },
+    })
+  }
+
+  /** Every file, with our own where the remote is a folder. */
+  all(): Iterable<readonly [string, Uint8Array]> {
+    if (this.kind === "folder") return this.disk.all()
+    return [...this.bucket.objects].map(([path, { bytes }]) => [path, bytes] as const)
+  }
+
+  tree(): ReadonlyMap<string, string> {
+    const files = this.kind === "folder" ? this.disk.tree() : new Map(this.all())
+    return new Map([...files].map(([path, bytes]) => [path, nameOf(bytes)] as const).sort(byPath))
+  }
+
+  /** A foreign program writes. */
+  put(path: string, content: string): void {
+    const simulation = this.#simulation
+    simulation.edit("remote", [path], () => {
+      if (this.kind === "folder") this.disk.userReplace(path, content)
+      else
+        putObject(
+          { bucket: this.bucket },
+          mustPath(path),
+          { bytes: Buffer.from(content), mtimeMs: Math.floor(simulation.nowMs) },
+        )
+    })
+  }
+
+  remove(path: string): void {
+    this.#simulation.edit("remote", [path], () => {
+      if (this.kind === "folder") this.disk.userRemove(path)
+      else this.bucket.objects.delete(path as RelativePath)
+    })
+  }
+
+  /** All of it, to see that nothing was written. */
+  snapshot(): string {
+    if (this.kind === "folder") return snapshotOf(this.disk)
+    const objects = [...this.bucket.objects].map(([path, { version }]) => `${path} ${version.token}`)
+    return [...objects.sort(), JSON.stringify(this.bucket.epoch)].join("\n")
+  }
+}
+
+export interface SyncOptions {
+  readonly union?: UnionReason
+  readonly confirmedDeletes?: number
+  readonly isDryRun?: boolean
+}
+
+export class SimulatedDevice {
+  readonly name: string
+  readonly id: DeviceId
+  profile: ProfileName
+  ignore: string
+  disk: MemoryDisk
+  store: MemoryStore = memoryStore()
+  readonly history: MemoryHistory
+  readonly #simulation: Simulation
+  #life: Life = { device: this, isDead: false }
+
+  constructor(
+    simulation: Simulation,
+    options: { readonly name: string; readonly profile: ProfileName; readonly ignore: string },
+  ) {
+    this.#simulation = simulation
+    this.name = options.name
+    this.id = options.name as DeviceId
+    this.profile = options.profile
+    this.ignore = options.ignore
+    this.disk = new MemoryDisk({ nowMs: () => simulation.nowMs })
+    this.history = new MemoryHistory({
+      tick: (at) => simulation.tick(this.#life, { at, method: "history", phase: "" }),
+    })
+  }
+
+  tree(): ReadonlyMap<string, string> {
+    return new Map([...this.disk.tree()].map(([path, bytes]) => [path, nameOf(bytes)] as const).sort(byPath))
+  }
+
+  write(path: string, content: string, mtimeMs?: number): void {
+    this.#simulation.edit(this.name, [path], () => this.disk.userWrite(path, content, mtimeMs))
+  }
+
+  /** As editors save: a new file takes the name. */
+  save(path: string, content: string, mtimeMs?: number): void {
+    this.#simulation.edit(this.name, [path], () => this.disk.userReplace(path, content, mtimeMs))
+  }
+
+  remove(path: string): void {
+    const below = [...this.disk.tree().keys()].filter((file) => file === path || file.startsWith(`${path}/`))
+    this.#simulation.edit(this.name, [path, ...below], () => this.disk.userRemove(path))
+  }
+
+  rename(from: string, to: string): void {
+    const below = [...this.disk.tree().keys()].filter((file) => file === from || file.startsWith(`${from}/`))
+    const targets = below.map((file) => to + file.slice(from.length))
+    this.#simulation.edit(this.name, [from, to, ...below, ...targets], () => this.disk.userRename(from, to))
+  }
+
+  /** What setup does, without its questions; the run that follows is the union. */
+  async adopt(): Promise<void> {
+    const simulation = this.#simulation
+    const { hook } = simulation
+    simulation.hook = undefined
+    const world = this.#open()
+    const remote = world.sides.remote
+    let epoch = must(await remote.readEpoch([]))
+    if (epoch === undefined) {
+      must(await remote.createEpoch(simulation.prng.hex(32)))
+      epoch = must(await remote.readEpoch([]))
+    }
+    if (epoch === undefined) throw new Error("no epoch")
+    const root = simulation.prng.hex(32)
+    const nonce = simulation.prng.hex(32)
+    const ledger = must(await openLedger(world.store, ledgerDeps(simulation)))
+    const { id, chain } = epoch
+    await ledger.append(
+      [
+        { type: "journal.created", device: this.id, deviceName: this.name, root, epoch: id },
+        { type: "epoch.read", id, chain },
+        { type: "marker.written", root, sequence: 3, nonce },
+      ],
+      { sync: true },
+    )
+    must(await world.marker.write({ root, sequence: 3, nonce }))
+    simulation.hook = hook
+  }
+
+  async setup(): Promise<Result<Cycle, SyncError>> {
+    await this.adopt()
+    return this.sync({ union: "setup" })
+  }
+
+  /** One run in a process of its own. A crash is thrown, after everything of that process has died. */
+  async sync(options: SyncOptions = {}): Promise<Result<Cycle, SyncError>> {
+    const world = this.#open()
+    try {
+      const ledger = must(await openLedger(world.store, ledgerDeps(this.#simulation)))
+      return await sync(world, ledger, this.#runOptions(options))
+    } catch (error) {
+      this.#life.isDead = true
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve)
+      })
+      throw error
+    }
+  }
+
+  /** A user who reads what the brake says and confirms it. */
+  async syncConfirming(options: SyncOptions = {}): Promise<Result<Cycle, SyncError>> {
+    const first = await this.sync(options)
+    if (first.ok || (first.error.code !== "delete_limit" && first.error.code !== "side_emptied")) return first
+    return this.sync({ ...options, confirmedDeletes: first.error.total })
+  }
+
+  /** What is left after the process died: only what had reached the disk. */
+  restart(crash: { readonly losesUnsynced: boolean }): void {
+    this.#life.isDead = true
+    this.disk = this.disk.crashed(crash)
+    this.store = this.store.afterCrash(crash)
+    this.history.crash({ losesUnfinished: crash.losesUnsynced })
+    this.#simulation.oracle.check(`the crash of ${this.name}`)
+  }
+
+  async ledger(): Promise<Ledger> {
+    const ledger = must(await openLedger(this.store, ledgerDeps(this.#simulation)))
+    must(await ledger.load())
+    return ledger
+  }
+
+  #runOptions({ union, confirmedDeletes, isDryRun }: SyncOptions): RunOptions {
+    return {
+      kind: union === undefined ? "bisync" : "resync",
+      command: "bm bisync",
+      profile: profileNamed(this.profile),
+      isDryRun: isDryRun ?? false,
+      names: { root: this.name, remote: "remote" },
+      ...(union !== undefined && { union }),
+      ...(confirmedDeletes !== undefined && { confirmedDeletes }),
+    }
+  }
+
+  #open(): World {
+    const simulation = this.#simulation
+    const life: Life = { device: this, isDead: false }
+    this.#life = life
+    const disk = openDisk(simulation, this.disk, { life, name: "local" })
+    const nowMs = () => simulation.nowMs
+    return {
+      sides: {
+        local: folderBackend({ disk, device: this.id, sha256, nowMs }),
+        remote: simulation.remote.open(life),
+      },
+      store: openStore(simulation, this.store, life),
+      history: async (): Promise<Result<HistoryStore, Trouble>> => ok(this.history),
+      marker: { read: () => readMarker(disk), write: (marker) => writeMarker(disk, marker) },
+      rules: compileIgnore({ global: this.ignore, projects: new Map() }),
+      clock: { nowMs },
+      random: { hex128: () => simulation.prng.hex(32) },
+      sha256,
+      device: this.id,
+      largeFileBytes: 48,
+    }
+  }
+}
+
+function openDisk(
+  simulation: Simulation,
+  disk: MemoryDisk,
+  { life, name }: { readonly life: Life; readonly name: string },
+): MemoryDisk {
+  return disk.openedWith({
+    tick: (method, path, phase) => simulation.tick(life, { at: `${name}.${method} ${path}`, method, phase }),
+    failNext: (method, path) => simulation.failNext?.(life, `${name}.${method}`, path),
+  })
+}
+
+function openStore(simulation: Simulation, store: MemoryStore, life: Life): KeyValueStore {
+  return {
+    get: (key) => store.get(key),
+    range: (options) => store.range(options),
+    close: () => store.close(),
+    async write(changes, options) {
+      const at = `store.write ${options.sync ? "sync" : "lazy"}`
+      await simulation.tick(life, { at, method: "write", phase: "before" })
+      await store.write(changes, options)
+      await simulation.tick(life, { at, method: "write", phase: "after" })
+    },
+  }
+}
+
+function ledgerDeps(simulation: Simulation) {
+  return { sha256, nowMs: () => Math.floor(simulation.nowMs) }
+}
+
+export function must<T>(result: Result<T, unknown>): T {
+  if (!result.ok) throw new Error(`unexpected failure ${JSON.stringify(result.error)}`)
+  return result.value
+}
+
+export function snapshotOf(disk: MemoryDisk): string {
+  return [...disk.all()].map(([path, bytes]) => `${path} ${nameOf(bytes)}`).join("\n")
+}
+
+function byPath([a]: readonly [string, string], [b]: readonly [string, string]): number {
+  return a < b ? -1 : 1
+}
