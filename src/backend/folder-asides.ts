@@ -99,6 +99,27 @@ export async function pendingAsidePaths(disk: Disk): Promise<Result<readonly Rel
   return ok(paths)
 }
 
+/** True while an unfinished operation of another device holds the file of this path. */
+export async function isReplacedByOther(
+  { disk, device }: FolderDeps,
+  path: RelativePath,
+): Promise<Result<boolean, Trouble>> {
+  const devices = await listDirectory(disk, TRASH_DIRECTORY)
+  if (!devices.ok) return devices
+  for (const other of devices.value) {
+    if (other === device) continue
+    const ops = await listDirectory(disk, `${TRASH_DIRECTORY}/${other}`)
+    if (!ops.ok) return ops
+    for (const op of ops.value) {
+      if (op.endsWith(RETIRED_SUFFIX)) continue
+      const at = await disk.stat(`${TRASH_DIRECTORY}/${other}/${op}/${path}`)
+      if (!at.ok) return err(troubleOf(at.error))
+      if (at.value !== undefined) return ok(true)
+    }
+  }
+  return ok(false)
+}
+
 async function rescueForeignAsides({ disk, device, nowMs }: FolderDeps): Promise<Result<void, Trouble>> {
   const devices = await listDirectory(disk, TRASH_DIRECTORY)
   if (!devices.ok) return devices

@@ -19,7 +19,7 @@ import { tempPath, trashPath } from "../disk/layout.ts"
 import { readVersion } from "../disk/read-version.ts"
 import { troubleOf } from "../disk/trouble.ts"
 import { versionOf, walk } from "../disk/walk.ts"
-import { folderAsides, pendingAsidePaths } from "./folder-asides.ts"
+import { folderAsides, isReplacedByOther, pendingAsidePaths } from "./folder-asides.ts"
 
 const CAPABILITIES: Capabilities = {
   kind: "folder",
@@ -41,7 +41,8 @@ export function folderBackend(deps: FolderDeps): Backend {
     async look(path) {
       const at = await disk.stat(path)
       if (!at.ok) return err(troubleOf(at.error))
-      return ok(at.value?.kind === "file" ? versionOf(at.value) : undefined)
+      if (at.value?.kind === "file") return ok(versionOf(at.value))
+      return lookAgain(deps, path)
     },
     read: (path, version) => readVersion(deps, path, version),
     async stage({ op, step }, content) {
@@ -82,6 +83,16 @@ export function folderBackend(deps: FolderDeps): Backend {
     createEpoch: (id) => createEpochFiles(disk, id),
     appendEpoch: (pair) => appendEpochFile(disk, pair),
   }
+}
+
+/** Nothing is at the path; but another device may be about to put something there. */
+async function lookAgain(deps: FolderDeps, path: RelativePath): Promise<Result<Version | undefined, Trouble>> {
+  const pending = await isReplacedByOther(deps, path)
+  if (!pending.ok) return pending
+  if (pending.value) return err({ code: "changed_since", path })
+  const at = await deps.disk.stat(path)
+  if (!at.ok) return err(troubleOf(at.error))
+  return ok(at.value?.kind === "file" ? versionOf(at.value) : undefined)
 }
 
 async function listFolder(

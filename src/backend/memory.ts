@@ -25,7 +25,11 @@ export interface StoredObject {
   readonly bytes: Uint8Array
   readonly version: Version
   readonly op?: OpId
+  /** The operations whose versions this one replaced, newest first. */
+  readonly lineage?: readonly OpId[]
 }
+
+const LINEAGE_MAX = 8
 
 /** What all devices share: the bucket itself. */
 export interface MemoryBucket {
@@ -60,12 +64,22 @@ export function emptyBucket(): MemoryBucket {
 export function putObject(
   deps: Pick<MemoryDeps, "bucket">,
   path: RelativePath,
-  object: { readonly bytes: Uint8Array; readonly mtimeMs: number; readonly op?: OpId },
+  object: {
+    readonly bytes: Uint8Array
+    readonly mtimeMs: number
+    readonly op?: OpId
+    readonly lineage?: readonly OpId[]
+  },
 ): Version {
-  const { bytes, mtimeMs, op } = object
+  const { bytes, mtimeMs, op, lineage } = object
   const token = `"${deps.bucket.nextEtag++}"` as VersionToken
   const version: Version = { token, sizeBytes: bytes.length, mtimeMs }
-  deps.bucket.objects.set(path, { bytes, version, ...(op !== undefined && { op }) })
+  deps.bucket.objects.set(path, {
+    bytes,
+    version,
+    ...(op !== undefined && { op }),
+    ...(lineage !== undefined && { lineage }),
+  })
   return version
 }
 
@@ -125,7 +139,9 @@ export function memoryBackend(deps: MemoryDeps): Backend {
       call("settle", step.path, () => {
         const object = bucket.objects.get(goalOf(step))
         if (step.kind === "remove") return ok({ kind: object === undefined ? "applied" : "not_applied" })
-        return ok(object?.op === op ? { kind: "applied", version: object.version } : { kind: "not_applied" })
+        if (object?.op === op) return ok({ kind: "applied", version: object.version })
+        // Somebody already built on ours.
+        return ok({ kind: object?.lineage?.includes(op) === true ? "applied" : "not_applied" })
       }),
     asides: async () => ok([]),
     retireAside: async () => undefined,
@@ -170,7 +186,10 @@ function applyObject(
   switch (step.kind) {
     case "write":
       if (bytes === undefined) return { kind: "changed" }
-      return { kind: "applied", version: putObject(deps, step.path, { bytes, mtimeMs: step.mtimeMs, op }) }
+      return {
+        kind: "applied",
+        version: putObject(deps, step.path, { bytes, mtimeMs: step.mtimeMs, op, lineage: lineageOver(current) }),
+      }
     case "remove":
       objects.delete(step.path)
       return { kind: "applied" }
@@ -181,6 +200,12 @@ function applyObject(
       return { kind: "applied", version }
     }
   }
+}
+
+function lineageOver(replaced: StoredObject | undefined): readonly OpId[] {
+  if (replaced === undefined) return []
+  const { op, lineage = [] } = replaced
+  return [...(op === undefined ? [] : [op]), ...lineage].slice(0, LINEAGE_MAX)
 }
 
 function listBucket({ bucket, sha256, nowMs }: MemoryDeps): Listing {

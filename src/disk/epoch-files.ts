@@ -11,8 +11,9 @@ import type { DeviceId } from "../model/ids.ts"
 import type { Epoch } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import type { EpochPair } from "../model/state.ts"
-import type { Disk } from "./disk.ts"
-import { EPOCH_DIRECTORY, EPOCH_FILE } from "./layout.ts"
+import { parentOf } from "../model/path.ts"
+import type { Disk, DiskError } from "./disk.ts"
+import { EPOCH_DIRECTORY, EPOCH_FILE, TEMP_DIRECTORY } from "./layout.ts"
 import { troubleOf } from "./trouble.ts"
 
 const APPEND_ATTEMPTS_MAX = 1000
@@ -54,7 +55,7 @@ export async function createEpochFiles(disk: Disk, id: string): Promise<Result<v
   const made = await disk.makeDirectory(EPOCH_DIRECTORY)
   if (!made.ok) return err(troubleOf(made.error))
   const text = `${JSON.stringify({ schema: "bm.epoch/1", id, mode: "conditional" })}\n`
-  const created = await disk.createFile(EPOCH_FILE, Buffer.from(text))
+  const created = await createWhole(disk, { file: EPOCH_FILE, temp: `${TEMP_DIRECTORY}/${id}`, text })
   if (!created.ok) return err(troubleOf(created.error))
   const synced = await disk.syncDirectories([
     EPOCH_DIRECTORY,
@@ -71,7 +72,11 @@ export async function appendEpochFile(
   if (!counters.ok) return counters
   const first = (counters.value.at(-1) ?? 0) + 1
   for (let counter = first; counter < first + APPEND_ATTEMPTS_MAX; counter++) {
-    const created = await disk.createFile(pairFile(counter), Buffer.from(`${JSON.stringify(pair)}\n`))
+    const created = await createWhole(disk, {
+      file: pairFile(counter),
+      temp: `${TEMP_DIRECTORY}/${pair.device}/${pair.nonce}`,
+      text: `${JSON.stringify(pair)}\n`,
+    })
     if (!created.ok && created.error.errno === "EEXIST") continue
     if (!created.ok) return err(troubleOf(created.error))
     const synced = await disk.syncDirectories([EPOCH_DIRECTORY])
@@ -80,6 +85,20 @@ export async function appendEpochFile(
     return ok({ ...pair, counter })
   }
   return err({ code: "io", path: EPOCH_DIRECTORY, detail: "no free number" })
+}
+
+/** A crash leaves the whole file or none: everybody reads these, and nobody would dare to replace a torn one. */
+async function createWhole(
+  disk: Disk,
+  { file, temp, text }: { readonly file: string; readonly temp: string; readonly text: string },
+): Promise<Result<void, DiskError>> {
+  const made = await disk.makeDirectory(parentOf(temp))
+  if (!made.ok) return made
+  const created = await disk.createFile(temp, Buffer.from(text))
+  if (!created.ok) return created
+  const linked = await disk.link(temp, file)
+  await disk.unlink(temp)
+  return linked
 }
 
 async function thin(disk: Disk, counters: readonly number[], newest: number): Promise<void> {

@@ -69,7 +69,7 @@ async function replace(guarded: Guarded, op: OpId, step: WriteStep, expected: Ve
   if (placed.ok) return ok({ kind: "applied", aside: aside.value })
   // Somebody saved between our rename and our link: theirs stays, and what we moved is kept in the history store.
   const isTaken = placed.error.detail === "EEXIST"
-  const back = await putBack(guarded, op, step.path)
+  const back = await returnAside(guarded, op, step.path)
   if (!back.ok) return back
   return isTaken ? ok({ kind: "changed" }) : placed
 }
@@ -176,10 +176,21 @@ export async function putBack(
       await prune(disk, parentOf(aside))
       return ok(name)
     }
+    if (linked.error.detail === "EEXIST" && (await isOneFile(disk, aside, name))) {
+      // An earlier life linked it and died before it took the other name away.
+      await disk.unlink(aside)
+      await prune(disk, parentOf(aside))
+      return ok(name)
+    }
     if (linked.error.code === "not_found") return ok(undefined)
     if (linked.error.detail !== "EEXIST" && linked.error.code !== "in_the_way") return linked
   }
   return err({ code: "in_the_way", path })
+}
+
+async function isOneFile(disk: Disk, one: string, other: string): Promise<boolean> {
+  const [a, b] = [await disk.stat(one), await disk.stat(other)]
+  return a.ok && b.ok && a.value !== undefined && a.value.inode === b.value?.inode
 }
 
 /** Looks what an interrupted operation did; finishes what both names show, puts back what is only half done. */
@@ -197,6 +208,7 @@ export async function settleGuarded(
     const source = await disk.stat(step.path)
     if (!source.ok) return err(troubleOf(source.error))
     if (source.value?.inode === mark.fileId) await finishMove(guarded, op, step)
+    else await dropOldName(guarded, op, step)
     return ok({ kind: "applied" })
   }
   const aside = await disk.stat(asidePath(device, op, step.path))
@@ -212,6 +224,15 @@ export async function settleGuarded(
   }
   if (step.kind === "write") await disk.unlink(tempPath(device, op))
   return ok({ kind: "not_applied" })
+}
+
+/** The move had come as far as to rename its old name aside; another file that was caught gets its name back. */
+async function dropOldName({ disk, device }: Guarded, op: OpId, step: MoveStep): Promise<void> {
+  const aside = asidePath(device, op, step.path)
+  if (await isOneFile(disk, aside, step.to)) {
+    await disk.unlink(aside)
+    await prune(disk, parentOf(aside))
+  } else await putBack({ disk, device }, op, step.path)
 }
 
 /** An aside of an interrupted operation goes back; where a user has saved since, its bytes are in the history store. */

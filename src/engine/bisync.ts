@@ -13,9 +13,8 @@ import type { Progress } from "../execute/execute.ts"
 import { folderBackend } from "../backend/folder.ts"
 import { adopt, findOrCreateEpoch, newDeviceId } from "./adopt.ts"
 import { type Config, expandHome, type Place, readConfig } from "./config.ts"
-import type { Cycle, Decide } from "./cycle.ts"
-import { cycle } from "./cycle.ts"
-import type { Ledger } from "./ledger.ts"
+import { applySaved, type SavedPlan } from "./apply.ts"
+import { type Cycle, cycle } from "./cycle.ts"
 import type { RunOptions } from "./options.ts"
 import { parseRemote, type Remote } from "./remote.ts"
 import { refreshRcloneFilter } from "./rules.ts"
@@ -48,6 +47,8 @@ export interface BisyncOptions {
   readonly dir?: string
   readonly isDryRun: boolean
   readonly isResync: boolean
+  /** Do exactly this plan, or nothing. */
+  readonly apply?: SavedPlan
   readonly onPlanned?: RunOptions["onPlanned"]
   readonly onProgress?: (progress: Progress) => void
   readonly isStopped?: () => boolean
@@ -87,12 +88,12 @@ export async function bisync<T>(
       ? await openForResync(place, configured.value, options.holder)
       : await open(place, configured.value, options)
   if (!opened.ok) return opened
-  const { session, world, config } = opened.value.opened
+  const { session, config } = opened.value.opened
   try {
     const project = await findProject(opened.value.opened, options.project)
     if (!project.ok) return project
     const runOptions = runOptionsOf(config, options, project.value)
-    const ran = await runCycle(world, session.ledger, runOptions, opened.value.opened)
+    const ran = await runCycle(opened.value.opened, runOptions, options.apply)
     if (!ran.ok) return ran
     if (!options.isDryRun) await publishStatus({ session, config, cycle: ran.value })
     return ok(await conclude({ cycle: ran.value, ...opened.value }))
@@ -101,26 +102,21 @@ export async function bisync<T>(
   }
 }
 
-async function runCycle(
-  world: World,
-  ledger: Ledger,
-  options: RunOptions,
-  opened: Opened,
-): Promise<Result<Cycle, SyncError>> {
+async function runCycle(opened: Opened, options: RunOptions, saved: SavedPlan | undefined): Promise<Result<Cycle, SyncError>> {
+  const { world, session } = opened
+  const { ledger } = session
   if (!options.isDryRun) {
     const resumed = await resumeUndo(world, ledger, options)
     if (!resumed.ok) return resumed
   }
-  const decide: Decide = decideSync(world, ledger, options)
-  const ran = await cycle(world, ledger, options, decide)
+  const decide = decideSync(world, ledger, options)
+  // A dry run of a saved plan shows what would happen now; whoever asked compares.
+  const ran = await cycle(world, ledger, options, saved === undefined || options.isDryRun ? decide : applySaved(decide, saved, options))
   if (!ran.ok || ran.value.kind !== "cloned") return ran
   // Another machine writes under our id: this journal is a copy. It gets an id of its own and trusts no base.
   const device = newDeviceId(random.hex128())
-  const name = ledger.state().root.device?.name ?? opened.config.deviceName
   await ledger.load()
-  await ledger.append([{ type: "device.renamed", device, deviceName: name, why: "cloned_journal" }], {
-    sync: true,
-  })
+  await ledger.append([{ type: "device.renamed", device, deviceName: opened.config.deviceName, why: "cloned_journal" }], { sync: true })
   const renamed = await openWorld({ ...opened, device })
   return cycle(renamed, ledger, { ...options, union: "journal_cloned" }, decideSync(renamed, ledger, options))
 }
@@ -236,6 +232,7 @@ function runOptionsOf(config: Config, options: BisyncOptions, project: RelativeP
     command: options.holder.command,
     profile: profileOf(config, options),
     isDryRun: options.isDryRun,
+    mustDecide: options.apply !== undefined,
     names: { root: config.syncDir, remote: config.remote },
     ...(options.confirmedDeletes !== undefined && { confirmedDeletes: options.confirmedDeletes }),
     ...(project !== undefined && { project }),

@@ -3,6 +3,7 @@
 import type { Notice } from "../model/action.ts"
 import type { RunCounts } from "../model/event.ts"
 import type { ConflictId } from "../model/ids.ts"
+import type { Side } from "../model/side.ts"
 import type { Outcome } from "../execute/execute.ts"
 
 export function countsOf(outcomes: readonly Outcome[]): RunCounts {
@@ -27,15 +28,17 @@ export function countsOf(outcomes: readonly Outcome[]): RunCounts {
       if (step.kind === "write" && step.side === "remote") counts.bytesUp += step.sizeBytes
       if (step.kind === "write" && step.side === "local") counts.bytesDown += step.sizeBytes
     }
+    const writes = (side: Side) => action.steps.some((step) => step.kind === "write" && step.side === side)
     if (action.op === "move") counts.moved += 1
     else if (action.change === "delete") {
       if (action.steps.some(({ side }) => side === "local")) counts.deletedLocal += 1
       if (action.steps.some(({ side }) => side === "remote")) counts.deletedRemote += 1
-    } else if (action.op === "merge") counts.merged += 1
-    else if (action.op === "restore") counts.restored += 1
-    else if (action.direction !== "down") counts.uploaded += 1
-    if (action.direction === "down" && (action.op === "download" || action.op === "conflict"))
-      counts.downloaded += 1
+    } else if (action.conflict?.copies === undefined) {
+      if (action.op === "merge") counts.merged += 1
+      if (action.op === "restore") counts.restored += 1
+      if (writes("remote")) counts.uploaded += 1
+      else counts.downloaded += 1
+    }
   }
   return counts
 }

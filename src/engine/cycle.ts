@@ -15,7 +15,7 @@ import { shortId, type ContentHash, type PlanId, type RunId } from "../model/ids
 import { err, ok, type Result } from "../model/result.ts"
 import type { State } from "../model/state.ts"
 import { perform, type Performed } from "./perform.ts"
-import { digestOf } from "./digest.ts"
+import { actionRecord, recordsDigest } from "./action-record.ts"
 import type { Ledger } from "./ledger.ts"
 import { isSettled, type Listings, listedBodies, listSides, look, type Look } from "./look.ts"
 import type { RunOptions } from "./options.ts"
@@ -56,7 +56,7 @@ export interface Prepared {
 }
 
 export type Cycle =
-  | { readonly kind: "settled"; readonly run: RunId; readonly files: number }
+  | { readonly kind: "settled"; readonly run: RunId; readonly files: number; readonly settings: string }
   | { readonly kind: "planned"; readonly prepared: Prepared; readonly unfinished: number }
   | {
       readonly kind: "performed"
@@ -107,7 +107,10 @@ export async function cycle(
   const decided = await decide({ state: seen.state, look: seen, run })
   if (!decided.ok) return decided
   const { plan } = decided.value
-  const digest = digestOf(plan, world.sha256)
+  const digest = recordsDigest(
+    plan.actions.map((action, index) => actionRecord(action, index + 1)),
+    world.sha256,
+  )
   const planId = shortId("p", digest, () => false) as PlanId
   const { bodies, concluding = [] } = decided.value
   const prepared: Prepared = {
@@ -160,7 +163,7 @@ async function settleQuietly(
   const mounts = { local: listed.local?.mounts ?? [], remote: listed.remote?.mounts ?? [] }
   if (!options.isDryRun)
     await ledger.append(listedBodies({ listings, mounts }, settings), { sync: false, run })
-  return ok({ kind: "settled", run, files: listings.local.files.length })
+  return ok({ kind: "settled", run, settings, files: listings.local.files.length })
 }
 
 async function settle(world: World, ledger: Ledger, run: RunId): Promise<Result<readonly string[], Trouble>> {

@@ -1,6 +1,7 @@
 /** What a run was asked for. */
 
 import type { RunKind, UnionReason } from "../model/event.ts"
+import type { PlanId, RunId } from "../model/ids.ts"
 import type { RelativePath } from "../model/path.ts"
 import type { Profile } from "../model/settings.ts"
 import type { Progress } from "../execute/execute.ts"
@@ -14,10 +15,12 @@ export interface RunOptions {
   readonly confirmedDeletes?: number
   readonly project?: RelativePath
   readonly isDryRun: boolean
+  /** Decide also where there is nothing to do: a saved plan is judged against it. */
+  readonly mustDecide?: boolean
   /** Every base becomes a hint first. */
   readonly union?: UnionReason
   readonly names: { readonly root: string; readonly remote: string }
-  readonly onPlanned?: (planned: { readonly actions: number; readonly bytes: number }) => void
+  readonly onPlanned?: (planned: { readonly run: RunId; readonly plan: PlanId; readonly kind: RunKind; readonly actions: number; readonly bytes: number }) => void
   readonly onProgress?: (progress: Progress) => void
   readonly isStopped?: () => boolean
 }

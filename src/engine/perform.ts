@@ -44,11 +44,13 @@ export async function perform(
   options: RunOptions,
 ): Promise<Result<Performed, SyncError>> {
   const { plan, run, look, settings } = prepared
+  // A run that was interrupted is brought to its end, with its versions in the history store, by one that ends.
   const isIdle =
     plan.actions.length === 0 &&
     plan.agreed.length === 0 &&
     prepared.decided.length === 0 &&
-    options.union === undefined
+    options.union === undefined &&
+    ledger.state().root.unfinishedRun === undefined
   if (isIdle) {
     const isClean = plan.notices.length === 0 && options.project === undefined
     await ledger.append([...prepared.bodies, ...listedBodies(look, isClean ? settings : undefined)], {
@@ -67,10 +69,8 @@ export async function perform(
   }
   const nonce = world.random.hex128()
   const agreed = await ledger.append(startBodies(prepared, options, nonce), { sync: true, run })
-  options.onPlanned?.({
-    actions: plan.actions.length,
-    bytes: plan.actions.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-  })
+  const bytes = plan.actions.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  options.onPlanned?.({ run, plan: prepared.planId, kind: options.kind, actions: plan.actions.length, bytes })
   const kept = await preserveAll(world, ledger, prepared, options)
   if (!kept.ok) return kept
   const executed = await executeAll(world, ledger, { prepared, options, nonce, kept: kept.value, agreed })

@@ -118,8 +118,16 @@ export async function settleAsides(
       if (!settled.ok) return settled
       if (settled.value !== undefined) copies.push(settled.value)
     }
+    await forgetVanished({ world, ledger, run, side }, found.value)
   }
   return ok(copies)
+}
+
+/** A run ended after an aside was dropped and before that was recorded. */
+async function forgetVanished(context: AsideContext, found: readonly AsideFound[]): Promise<void> {
+  const present = new Set(found.map(({ op }) => op))
+  for (const known of context.ledger.state().asides.values())
+    if (known.side === context.side && !present.has(known.op)) await forget(context, known)
 }
 
 interface AsideContext {

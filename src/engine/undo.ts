@@ -10,8 +10,11 @@ import type { RelativePath } from "../model/path.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { keptBoth, undoSteps } from "../history/undo.ts"
 import { guard } from "../plan/guard.ts"
-import { planGoals } from "../plan/undo-action.ts"
+import type { Backend } from "../model/ports.ts"
+import { SIDES } from "../model/side.ts"
+import { type Goal, planGoals } from "../plan/undo-action.ts"
 import { conflictPrefix, pathPrefix } from "../fold/indexes.ts"
+import { applySaved, type SavedPlan } from "./apply.ts"
 import { type Cycle, cycle, type Decide } from "./cycle.ts"
 import type { Ledger } from "./ledger.ts"
 import type { RunOptions } from "./options.ts"
@@ -41,9 +44,11 @@ export async function runUndo(
   ledger: Ledger,
   options: RunOptions,
   request: UndoRequest,
+  saved?: SavedPlan,
 ): Promise<Result<UndoRan, SyncError>> {
   const judged: Judged[] = []
-  const ran = await cycle(world, ledger, options, decideUndo({ world, ledger, options, request, judged }))
+  const decide = decideUndo({ world, ledger, options, request, judged })
+  const ran = await cycle(world, ledger, options, saved === undefined ? decide : applySaved(decide, saved, options))
   return ran.ok ? ok({ cycle: ran.value, judged }) : ran
 }
 
@@ -183,4 +188,23 @@ async function lastDone(ledger: Ledger, path: RelativePath): Promise<JournalEven
   for await (const event of ledger.find(pathPrefix(path), { reverse: true }))
     if (event.type === "done") return event
   return undefined
+}
+
+/** Reads back what an undo promised, on both sides; answers the paths where every byte is as it should be. */
+export async function verifyGoals(world: World, judged: readonly Judged[]): Promise<ReadonlySet<string>> {
+  const verified = new Set<string>()
+  for (const { path, goal } of judged) {
+    if (goal === undefined) continue
+    const sides = await Promise.all(SIDES.map((side) => holdsGoal(world.sides[side], goal)))
+    if (sides.every(Boolean)) verified.add(path)
+  }
+  return verified
+}
+
+async function holdsGoal(backend: Backend, { path, content }: Goal): Promise<boolean> {
+  const version = await backend.look(path)
+  if (!version.ok) return false
+  if (content === undefined || version.value === undefined) return content === undefined && version.value === undefined
+  const read = await backend.read(path, version.value)
+  return read.ok && read.value.hash === content.hash
 }

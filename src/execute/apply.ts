@@ -70,9 +70,21 @@ function doneEvent(at: {
     intent,
     ...summaryOf(action),
     ...(afterHash !== undefined && { afterHash }),
-    results,
+    results: [...sourcesRead(staged), ...results],
     after,
   }
+}
+
+/** What was read in order to copy it is known by its hash from now on, and need not be read again to be compared. */
+function sourcesRead({ operations, contents }: Staged): readonly StepResult[] {
+  return operations.flatMap(({ op, step }): readonly StepResult[] => {
+    const hash = contents.get(op)?.hash
+    if (step.kind !== "write" || step.source.kind !== "side" || hash === undefined) return []
+    const { side, path, version } = step.source
+    return path === step.path && version.hash === undefined
+      ? [{ op, side, path, version: { ...version, hash } }]
+      : []
+  })
 }
 
 export function summaryOf(action: Action): ActionSummary {

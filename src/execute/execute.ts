@@ -152,6 +152,8 @@ async function runWave(run: Run, wave: readonly Numbered[]): Promise<Result<void
     })
   })
   run.pending.push(...pending.sort((a, b) => a.staged.number - b.staged.number))
+  for (const { staged: item, attempted } of pending)
+    if (attempted.kind === "skipped") noteFailure(run, item.action, attempted.trouble)
   const isDue =
     run.pending.length >= EPOCH_ACTIONS_MAX || deps.clock.nowMs() - run.pendingSinceMs >= EPOCH_INTERVAL_MS
   return isDue || pendingBytes(run) > WAVE_BYTES_MAX ? finishPending(run) : ok(undefined)
@@ -163,12 +165,16 @@ function pendingBytes({ pending }: Run): number {
 
 async function stageWave(run: Run, wave: readonly Numbered[]): Promise<readonly Staged[]> {
   const staged: Staged[] = []
+  const failed: { readonly numbered: Numbered; readonly trouble: Trouble }[] = []
   await inLanes(wave, async (numbered) => {
     const blocked = deleteBlockedBy(run, numbered.action)
     const result = blocked === undefined ? await stageAction(run.deps, numbered) : err(blocked)
     if (result.ok) staged.push(result.value)
-    else await skip(run, numbered, result.error)
+    else failed.push({ numbered, trouble: result.error })
   })
+  // One after the other: the journal is a chain.
+  failed.sort((a, b) => a.numbered.number - b.numbered.number)
+  for (const { numbered, trouble } of failed) await skip(run, numbered, trouble)
   return staged.sort((a, b) => a.number - b.number)
 }
 
@@ -177,15 +183,19 @@ function deleteBlockedBy({ failedSides }: Run, { op, steps, path, makesRoom }: A
   return steps.some(({ side }) => failedSides.has(side)) ? { code: "blocked_by_errors", path } : undefined
 }
 
-/** What only changed meanwhile says nothing about the side; any other trouble does. */
+/** What only changed meanwhile says nothing about the side; any other trouble does, and later waves must know. */
+function noteFailure({ failedSides }: Run, { steps }: Action, { code }: Trouble): void {
+  if (code === "changed_since" || code === "blocked_by_errors") return
+  for (const { side } of steps) failedSides.add(side)
+}
+
 async function skip(
   run: Run,
   { action, number }: Numbered,
   trouble: Trouble,
   intent?: Sequence,
 ): Promise<void> {
-  if (trouble.code !== "changed_since" && trouble.code !== "blocked_by_errors")
-    for (const { side } of action.steps) run.failedSides.add(side)
+  noteFailure(run, action, trouble)
   const detail = trouble.detail === undefined ? {} : { detail: trouble.detail }
   const about = { number, path: action.path, code: trouble.code, ...detail }
   await run.deps.append(

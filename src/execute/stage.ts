@@ -5,18 +5,21 @@
  * what is written, or the action does not happen.
  */
 
-import type { ContentSource, Operation, Step } from "../model/action.ts"
+import type { Action, ContentSource, Operation, Step } from "../model/action.ts"
 import type { Trouble } from "../model/errors.ts"
 import type { StagedMark } from "../model/event.ts"
 import { mustContentHash, type OpId } from "../model/ids.ts"
 import type { Content } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
+import { otherSide } from "../model/side.ts"
 import type { ExecuteDeps, Numbered, Staged } from "./execute.ts"
 
 export async function stageAction(
   deps: ExecuteDeps,
   { action, number }: Numbered,
 ): Promise<Result<Staged, Trouble>> {
+  const gone = await isStillGone(deps, action)
+  if (!gone.ok) return gone
   const operations = action.steps.map((step): Operation => ({ op: deps.random.hex128() as OpId, step }))
   const marks: StagedMark[] = []
   const contents = new Map<string, Content>()
@@ -30,6 +33,24 @@ export async function stageAction(
     if (staged.value.content !== undefined) contents.set(operation.op, staged.value.content)
   }
   return ok({ action, number, operations, marks, contents })
+}
+
+/**
+ * A delete is justified by a name that is gone on the other side. Where others write without our knowledge, it may have
+ * been gone for a moment only: between an editor's delete and create, or within another device's guarded replace. So
+ * it is looked at once more, just before.
+ */
+async function isStillGone(deps: ExecuteDeps, action: Action): Promise<Result<void, Trouble>> {
+  if (action.op !== "delete") return ok(undefined)
+  for (const { side, path } of action.steps) {
+    const other = otherSide(side)
+    const backend = deps.sides[other]
+    if (action[other] !== undefined || backend.capabilities.guard === "conditional") continue
+    const seen = await backend.look(path)
+    if (!seen.ok) return seen
+    if (seen.value !== undefined) return err({ code: "changed_since", path })
+  }
+  return ok(undefined)
 }
 
 async function stageStep(

@@ -57,8 +57,6 @@ describe.each(PROFILE_NAMES.map((name) => [name, profileNamed(name).maxDelete] a
 )
 
 describe("a confirmed number", () => {
-  const world = () => worldOf(5, { local: 11, remote: 2 })
-
   test.each(
     named([
       { rule: "of both sides together lets the plan through", confirmedDeletes: 13, blocks: 0 },
@@ -68,7 +66,9 @@ describe("a confirmed number", () => {
       { rule: "of none does not", confirmedDeletes: 0, blocks: 1 },
     ]),
   )("%s", (_, { confirmedDeletes, blocks }) => {
-    expect(blocksOf(world(), { maxDelete: 10, confirmedDeletes })).toHaveLength(blocks)
+    expect(blocksOf(worldOf(5, { local: 11, remote: 2 }), { maxDelete: 10, confirmedDeletes })).toHaveLength(
+      blocks,
+    )
   })
 
   test("lets a plan through that empties a side", () => {
@@ -113,17 +113,18 @@ describe.each(SIDES)("a plan that would empty the %s side", (side) => {
   })
 })
 
-describe("what counts as a delete", () => {
-  function renamed(count: number, newFileIds: boolean) {
-    const base: Folder = new Map()
-    const local: Folder = new Map()
-    for (let i = 0; i < count; i++) {
-      base.set(`d/${i}`, fileAt(`c${i}`))
-      local.set(`e/${i}`, newFileIds ? fileAt(`c${i}`, { fileId: `new-${i}` }) : fileAt(`c${i}`))
-    }
-    return { base, world: { local, remote: new Map(base), unknowns: { local: [], remote: [] } } }
+/** A directory that was renamed here; with new file ids it looks copied and then deleted. */
+function renamed(count: number, newFileIds: boolean) {
+  const base: Folder = new Map()
+  const local: Folder = new Map()
+  for (let i = 0; i < count; i++) {
+    base.set(`d/${i}`, fileAt(`c${i}`))
+    local.set(`e/${i}`, newFileIds ? fileAt(`c${i}`, { fileId: `new-${i}` }) : fileAt(`c${i}`))
   }
+  return { base, world: { local, remote: new Map(base), unknowns: { local: [], remote: [] } } }
+}
 
+describe("what counts as a delete", () => {
   test("is no file of a renamed directory", () => {
     expect(blocksOf(renamed(60, false), { maxDelete: 10 })).toEqual([])
   })

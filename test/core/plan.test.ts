@@ -42,6 +42,10 @@ function only(trees: Trees): Action {
   return action
 }
 
+function idOf(trees: Trees) {
+  return only(trees).conflict?.id
+}
+
 const x = versionOf(fileAt("x"))
 const y = versionOf(fileAt("y"))
 const NEWER = { conflictResolve: "newer" } as const
@@ -203,7 +207,6 @@ describe("an action", () => {
   })
 
   test("names a conflict by path, base and both versions, and by nothing measured", () => {
-    const idOf = (trees: Trees) => only(trees).conflict?.id
     const conflict = { base: { p: "x" }, local: { p: "y" }, remote: { p: "z" } }
     expect(idOf(conflict)).toBe(idOf({ ...conflict, settings: { skewUnknownMs: 10_000 } }))
     expect(idOf(conflict)).not.toBe(idOf({ ...conflict, local: { p: later("y", 1) } }))

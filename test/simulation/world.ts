@@ -218,6 +218,7 @@ export class SimulatedDevice {
   store: MemoryStore = memoryStore()
   readonly history: MemoryHistory
   readonly #simulation: Simulation
+  isAdopted = false
   #life: Life = { device: this, isDead: false }
 
   constructor(
@@ -285,6 +286,7 @@ export class SimulatedDevice {
       { sync: true },
     )
     must(await world.marker.write({ root, sequence: 3, nonce }))
+    this.isAdopted = true
     simulation.hook = hook
   }
 
