@@ -23,3 +23,27 @@ export { sha256 } from "./engine/session.ts"
 export { takeBack, type TakeBackOptions, type TookBack, type When } from "./engine/take-back.ts"
 export { type UndoRan, type UndoRequest, verifyGoals } from "./engine/undo.ts"
 export type { IfChanged, Judged } from "./engine/undo-judge.ts"
+export {
+  type ConflictEvidence,
+  conflictDiff,
+  conflictEvidence,
+  placesOf,
+  readConflictVersion,
+  type VersionName,
+} from "./engine/conflict-contents.ts"
+export { type ConflictRecord, findConflict, listConflicts } from "./engine/conflicts-query.ts"
+export { type Reading, whileReading } from "./engine/reading.ts"
+export type { ResolveProblem } from "./model/errors.ts"
+export { resolveConflicts, type ResolveOptions, type ResolveReport } from "./engine/resolve.ts"
+export type { Choice, Keep, Resolving } from "./engine/resolve-judge.ts"
+export { type ExportEnd, type ExportFile, type ExportFilter, exportHistory, type ExportRecord, openExportFile } from "./engine/export.ts"
+export type { HistoryEvent } from "./engine/history-event.ts"
+export type { HistoryAccess } from "./engine/history-open.ts"
+export { type HistoryFilter, type HistoryList, type HistoryRun, listHistory } from "./engine/history-query.ts"
+export { type ShownEvent, type ShownRun, type ShowOptions, showRun } from "./engine/history-run.ts"
+export { type VerifyCheck, type VerifyCheckOf, verifyHistory, type VerifyReport } from "./engine/verify.ts"
+export { type PastVersion, readVersion, type VersionQuery } from "./engine/version-at.ts"
+export type { RunKind, UndoTarget } from "./model/event.ts"
+export { queryStatus, type StatusReport } from "./engine/status-query.ts"
+export { check, type CheckOptions, type CheckReport } from "./engine/check.ts"
+export type { Finding } from "./engine/check-judge.ts"

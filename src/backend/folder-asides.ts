@@ -131,7 +131,8 @@ async function rescueForeignAsides({ disk, device, nowMs }: FolderDeps): Promise
       const isOld = nowMs() - Number(BigInt(stat.ctimeNs) / 1_000_000n) > FOREIGN_ASIDE_AGE_MS
       if (!isOld) continue
       // `link` fails where the name is taken, so nothing is replaced; the owner still finds its aside.
-      await disk.link(`${trashPath(other, op)}/${path}`, path)
+      const made = await disk.makeDirectory(parentOf(path))
+      if (made.ok) await disk.link(`${trashPath(other, op)}/${path}`, path)
     }
   }
   return ok(undefined)

@@ -112,7 +112,7 @@ async function listFolder(
   return ok({
     ...listed.value,
     unknowns: [...listed.value.unknowns, ...unknowns],
-    digest: `${listed.value.digest}+${pending.value.length}`,
+    digest: deps.sha256([listed.value.digest, ...pending.value].join("\0")),
   })
 }
 

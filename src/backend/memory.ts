@@ -213,7 +213,7 @@ function listBucket({ bucket, sha256, nowMs }: MemoryDeps): Listing {
     .map(([path, { version }]) => ({ path, version }))
     .sort((a, b) => comparePaths(a.path, b.path))
   const digest = sha256(files.map(({ path, version }) => `${path}\0${version.token}`).join("\n"))
-  return { files, unknowns: [], mounts: [], digest, sampledMs: nowMs(), newestMs: 0 }
+  return { files, count: files.length, unknowns: [], mounts: [], digest, sampledMs: nowMs(), newestMs: 0 }
 }
 
 function epochOf(bucket: MemoryBucket, known: readonly number[]): Epoch | undefined {

@@ -30,7 +30,9 @@ export function actionText(action: Action): string {
     case "both_new":
       return bothText(action)
     case "changed_vs_deleted":
-      return local === undefined ? "kept: changed in the cloud, deleted here" : "kept: changed here, deleted in the cloud"
+      return local === undefined
+        ? "kept: changed in the cloud, deleted here"
+        : "kept: changed here, deleted in the cloud"
     case "tie":
       return `edited here and ${byWhom(remote)} at the same time: both are kept`
     case "drift":
@@ -42,7 +44,8 @@ export function actionText(action: Action): string {
 
 function bothText({ local, remote, base }: Action): string {
   const verb = base === undefined ? "new" : "edited"
-  const time = (version: Version | undefined) => (version === undefined ? "" : ` ${formatTime(version.mtimeMs)}`)
+  const time = (version: Version | undefined) =>
+    version === undefined ? "" : ` ${formatTime(version.mtimeMs)}`
   return `${verb} here${time(local)} and ${byWhom(remote)}${time(remote)}`
 }
 
@@ -61,8 +64,12 @@ const PATH_WIDTH = 34
 
 export function actionLine(action: Action): string {
   const { op, change, direction, path, to, sizeBytes, base } = action
-  const name = to === undefined ? escapeForTerminal(path) : `${escapeForTerminal(path)} → ${escapeForTerminal(to)}`
-  const delta = change === "update" && op !== "conflict" && base !== undefined && base.sizeBytes !== sizeBytes ? `${formatDelta(sizeBytes - base.sizeBytes)} → ` : ""
+  const name =
+    to === undefined ? escapeForTerminal(path) : `${escapeForTerminal(path)} → ${escapeForTerminal(to)}`
+  const delta =
+    change === "update" && op !== "conflict" && base !== undefined && base.sizeBytes !== sizeBytes
+      ? `${formatDelta(sizeBytes - base.sizeBytes)} → `
+      : ""
   const mark = op === "conflict" ? "!" : MARK[change]
   return `  ${ARROW[direction]} ${op.padEnd(8)}  ${mark} ${padEnd(name, PATH_WIDTH)} ${padStart(`${delta}${formatBytes(sizeBytes)}`, 18)}   ${actionText(action)}`
 }

@@ -20,7 +20,10 @@ export interface Output {
   fail(error: SyncError, options?: { readonly changed?: boolean }): number
 }
 
-export function makeOutput(streams: { readonly stdout: Writable; readonly stderr: Writable }, options: { readonly isJson: boolean; readonly isQuiet: boolean; readonly isVerbose: boolean }): Output {
+export function makeOutput(
+  streams: { readonly stdout: Writable; readonly stderr: Writable },
+  options: { readonly isJson: boolean; readonly isQuiet: boolean; readonly isVerbose: boolean },
+): Output {
   const { isJson, isQuiet, isVerbose } = options
   const line = (text = "") => {
     if (!isJson && !isQuiet) streams.stdout.write(`${text}\n`)
@@ -38,7 +41,9 @@ export function makeOutput(streams: { readonly stdout: Writable; readonly stderr
     },
     fail(error, { changed = false } = {}) {
       const text = describeError(error)
-      streams.stderr.write(isJson ? `${JSON.stringify(errorJson(text, changed))}\n` : errorLines(text, changed))
+      streams.stderr.write(
+        isJson ? `${JSON.stringify(errorJson(text, changed))}\n` : errorLines(text, changed),
+      )
       return text.exit
     },
   }
@@ -50,12 +55,23 @@ function errorLines({ message, where, why, fix }: ErrorText, changed: boolean): 
   if (why !== undefined) lines.push(`  Why    ${why}`)
   const width = Math.max(0, ...fix.map(({ command }) => command?.length ?? 0))
   fix.forEach(({ text, command }, index) => {
-    lines.push(`${index === 0 ? "  Fix    " : "         "}${command === undefined ? text : `${command.padEnd(width)}    ${text}`}`)
+    lines.push(
+      `${index === 0 ? "  Fix    " : "         "}${command === undefined ? text : `${command.padEnd(width)}    ${text}`}`,
+    )
   })
   if (!changed && fix.length > 0) lines.push("  Nothing was changed.")
   return `${lines.join("\n")}\n`
 }
 
 function errorJson({ code, exit, message, where, why, fix }: ErrorText, changed: boolean): object {
-  return { schema: "bm.error/1", code, exit, message, ...(where !== undefined && { where: where.data }), ...(why !== undefined && { why }), fix, changed }
+  return {
+    schema: "bm.error/1",
+    code,
+    exit,
+    message,
+    ...(where !== undefined && { where: where.data }),
+    ...(why !== undefined && { why }),
+    fix,
+    changed,
+  }
 }

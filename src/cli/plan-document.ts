@@ -30,10 +30,24 @@ export interface UndoNames {
   readonly if_changed: string
 }
 
-export function planDocument(planned: PlannedRun, options: { readonly kind: string; readonly version: string; readonly undo?: UndoNames; readonly checks?: ReadonlyMap<string, Check> }): PlanDocument {
+export function planDocument(
+  planned: PlannedRun,
+  options: {
+    readonly kind: string
+    readonly version: string
+    readonly undo?: UndoNames
+    readonly checks?: ReadonlyMap<string, Check>
+  },
+): PlanDocument {
   const { prepared, records, evidence, unfinished, config, device, profile } = planned
   const { plan } = prepared
-  const finish = unfinished.map((path, index) => ({ n: records.length + index + 1, op: "finish", path, text: "an interrupted run still has to settle it", skip: false }))
+  const finish = unfinished.map((path, index) => ({
+    n: records.length + index + 1,
+    op: "finish",
+    path,
+    text: "an interrupted run still has to settle it",
+    skip: false,
+  }))
   return {
     schema: "bm.plan/1",
     plan: prepared.planId,
@@ -45,14 +59,24 @@ export function planDocument(planned: PlannedRun, options: { readonly kind: stri
     device,
     roots: { local: config.syncDir, remote: config.remote },
     profile: { name: profile.name, conflict_resolve: profile.conflictResolve, max_delete: profile.maxDelete },
-    basis: { baseline: planned.baseline ?? null, settings: prepared.settings, compared: planned.compared, tie_ms: planned.tieMs },
+    basis: {
+      baseline: planned.baseline ?? null,
+      settings: prepared.settings,
+      compared: planned.compared,
+      tie_ms: planned.tieMs,
+    },
     verdict: verdictOf(planned),
     blocks: plan.blocks,
     projects_to_create: [],
     ...(options.undo !== undefined && { undo: options.undo }),
     totals: totalsOf(planned),
     notices: plan.notices,
-    actions: [...records.map((record, index) => actionDocument(record, plan.actions[index], { evidence, checks: options.checks })), ...(finish as never[])],
+    actions: [
+      ...records.map((record, index) =>
+        actionDocument(record, plan.actions[index], { evidence, checks: options.checks }),
+      ),
+      ...(finish as never[]),
+    ],
   }
 }
 
@@ -64,7 +88,13 @@ export function verdictOf({ prepared, unfinished }: PlannedRun): PlanDocument["v
 function actionDocument(
   record: ActionRecord,
   action: Action | undefined,
-  { evidence, checks }: { readonly evidence: ReadonlyMap<Action, Evidence>; readonly checks: ReadonlyMap<string, Check> | undefined },
+  {
+    evidence,
+    checks,
+  }: {
+    readonly evidence: ReadonlyMap<Action, Evidence>
+    readonly checks: ReadonlyMap<string, Check> | undefined
+  },
 ): ActionRecord & { readonly skip: boolean } {
   const found = action === undefined ? undefined : evidence.get(action)
   const check = checks?.get(record.path)
@@ -79,7 +109,11 @@ function actionDocument(
       loser_only_lines: found?.loserOnlyLines?.length ?? null,
       mergeable: found?.isMergeable ?? false,
     }),
-    keep: (action?.keeps ?? []).map(({ side, version }) => ({ version: side, sha256: version.hash ?? null, where: "history" })),
+    keep: (action?.keeps ?? []).map(({ side, version }) => ({
+      version: side,
+      sha256: version.hash ?? null,
+      where: "history",
+    })),
   } as ActionRecord & { readonly skip: boolean }
 }
 
@@ -105,7 +139,9 @@ export function totalsOf({ prepared, profile, deletes }: PlannedRun): Totals {
   const { actions } = prepared.plan
   const count = (op: Action["op"]) => actions.filter((action) => action.op === op).length
   const written = (side: "local" | "remote") =>
-    actions.flatMap(({ steps }) => steps).reduce((sum, step) => sum + (step.kind === "write" && step.side === side ? step.sizeBytes : 0), 0)
+    actions
+      .flatMap(({ steps }) => steps)
+      .reduce((sum, step) => sum + (step.kind === "write" && step.side === side ? step.sizeBytes : 0), 0)
   const kept = actions.flatMap(({ keeps }) => keeps)
   return {
     actions: actions.length,
@@ -118,7 +154,11 @@ export function totalsOf({ prepared, profile, deletes }: PlannedRun): Totals {
     restore: count("restore"),
     bytes_up: written("remote"),
     // The version that a conflict replaces in the cloud comes down first, to be kept.
-    bytes_down: written("local") + kept.filter(({ side, path }) => side === "remote" && isLoser(actions, path)).reduce((sum, { version }) => sum + version.sizeBytes, 0),
+    bytes_down:
+      written("local") +
+      kept
+        .filter(({ side, path }) => side === "remote" && isLoser(actions, path))
+        .reduce((sum, { version }) => sum + version.sizeBytes, 0),
     bytes_kept: kept.reduce((sum, { version }) => sum + version.sizeBytes, 0),
     destructive: actions.filter(({ keeps }) => keeps.length > 0).length,
     irreversible: 0,
@@ -131,25 +171,56 @@ function isLoser(actions: readonly Action[], path: string): boolean {
   return actions.some((action) => action.path === path && action.op === "conflict")
 }
 
-type Read = { readonly ok: true; readonly value: { readonly document: PlanDocument; readonly saved: SavedPlan } } | { readonly ok: false; readonly error: SyncError }
+type Read =
+  | { readonly ok: true; readonly value: { readonly document: PlanDocument; readonly saved: SavedPlan } }
+  | { readonly ok: false; readonly error: SyncError }
 
 /** Parses a saved plan and proves that nobody changed its actions. */
 export function readPlanDocument(text: string, digestOf: (records: readonly ActionRecord[]) => string): Read {
-  const foreign = (why: Extract<SyncError, { code: "plan_foreign" }>["why"], detail?: string): Read => ({ ok: false, error: { code: "plan_foreign", why, ...(detail !== undefined && { detail }) } })
+  const foreign = (why: Extract<SyncError, { code: "plan_foreign" }>["why"], detail?: string): Read => ({
+    ok: false,
+    error: { code: "plan_foreign", why, ...(detail !== undefined && { detail }) },
+  })
   let document: PlanDocument
   try {
     document = JSON.parse(text) as PlanDocument
   } catch {
     return foreign("unreadable", "it is not JSON")
   }
-  if (typeof document !== "object" || document === null || document.schema !== "bm.plan/1") return foreign("schema", String((document as { schema?: unknown } | null)?.schema))
-  if (!Array.isArray(document.actions) || typeof document.plan !== "string" || typeof document.roots?.local !== "string") return foreign("unreadable", "fields are missing")
+  if (typeof document !== "object" || document === null || document.schema !== "bm.plan/1")
+    return foreign("schema", String((document as { schema?: unknown } | null)?.schema))
+  if (
+    !Array.isArray(document.actions) ||
+    typeof document.plan !== "string" ||
+    typeof document.roots?.local !== "string"
+  )
+    return foreign("unreadable", "fields are missing")
   const actions = document.actions.filter(({ op }) => op !== "finish")
   if (digestOf(actions.map(recordOnly)) !== document.digest) return foreign("digest")
   return { ok: true, value: { document, saved: { plan: document.plan as SavedPlan["plan"], actions } } }
 }
 
-const RECORD_KEYS = ["n", "op", "change", "direction", "path", "to", "bytes", "delta", "reason", "risk", "base", "local", "remote", "require", "after", "rule", "winner", "loser", "files"] as const
+const RECORD_KEYS = [
+  "n",
+  "op",
+  "change",
+  "direction",
+  "path",
+  "to",
+  "bytes",
+  "delta",
+  "reason",
+  "risk",
+  "base",
+  "local",
+  "remote",
+  "require",
+  "after",
+  "rule",
+  "winner",
+  "loser",
+  "files",
+] as const
 
 /** Only what the digest covers, in its order. */
 function recordOnly(action: ActionRecord): ActionRecord {

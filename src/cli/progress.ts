@@ -23,7 +23,11 @@ export function progressLine(context: Context, options: { readonly isQuiet: bool
       if (options.isQuiet || nowMs - shownMs < intervalMs) return
       shownMs = nowMs
       hasLine = context.isProgressShown
-      context.stderr.write(context.isProgressShown ? `\r\u001b[2K${movingLine(progress)}` : `${new Date(nowMs).toISOString().slice(11, 19)} ${plainLine(progress)}\n`)
+      context.stderr.write(
+        context.isProgressShown
+          ? `\r\u001b[2K${movingLine(progress)}`
+          : `${new Date(nowMs).toISOString().slice(11, 19)} ${plainLine(progress)}\n`,
+      )
     },
     clear() {
       if (hasLine) context.stderr.write("\r\u001b[2K")

@@ -32,18 +32,30 @@ function runLines({ cycle, evidence, appliedPlan }: Finished): readonly string[]
   const winners = conflicts.filter(({ action }) => action.conflict?.winner !== undefined)
   const kept = conflicts.filter(({ action }) => action.conflict?.winner === undefined)
   return [
-    ...(winners.some(({ action }) => action.conflict?.rule === "newer") ? ["Resolving conflict: using newer version"] : []),
-    ...(winners.some(({ action }) => action.conflict?.rule === "earlier") ? ["Resolving conflict: an earlier version gives way"] : []),
+    ...(winners.some(({ action }) => action.conflict?.rule === "newer")
+      ? ["Resolving conflict: using newer version"]
+      : []),
+    ...(winners.some(({ action }) => action.conflict?.rule === "earlier")
+      ? ["Resolving conflict: an earlier version gives way"]
+      : []),
     ...kept.flatMap(({ action }) => keptLines(action)),
     ...(kept.length > 0 ? ["Please resolve manually"] : []),
     ...completedLine(performed, done, kept.length > 0),
     ...winners.flatMap(({ action }) => winnerLines(action, evidence.get(action))),
     ...kept.flatMap(({ action }) => whichIsWhich(action)),
     ...totalsLines({ run: prepared.run, counts: performed.counts, winners: winners.length, appliedPlan }),
-    ...performed.outcomes.filter(isSkipped).map(({ action, trouble }) => `  not done  ${escapeForTerminal(action.path)}  ${troubleText(trouble)}`),
-    ...restored.map((path) => `  given back  ${escapeForTerminal(path)}  it was written to after it had been replaced`),
+    ...performed.outcomes
+      .filter(isSkipped)
+      .map(({ action, trouble }) => `  not done  ${escapeForTerminal(action.path)}  ${troubleText(trouble)}`),
+    ...restored.map(
+      (path) => `  given back  ${escapeForTerminal(path)}  it was written to after it had been replaced`,
+    ),
     ...noticeLines({ prepared }),
-    ...(performed.unrecorded === undefined ? [] : [`  ! the history could not take the new versions: ${troubleText(performed.unrecorded)}; the next run tries again`]),
+    ...(performed.unrecorded === undefined
+      ? []
+      : [
+          `  ! the history could not take the new versions: ${troubleText(performed.unrecorded)}; the next run tries again`,
+        ]),
   ]
 }
 
@@ -57,14 +69,25 @@ function isSkipped(outcome: Outcome): outcome is Extract<Outcome, { kind: "skipp
 
 function keptLines({ path, conflict }: Action): readonly string[] {
   const names = Object.values(conflict?.copies ?? {}).filter((name) => name !== undefined)
-  return [`Conflict detected: ${escapeForTerminal(path)}`, `Saved as: ${names.map(escapeForTerminal).join(" and ")}`]
+  return [
+    `Conflict detected: ${escapeForTerminal(path)}`,
+    `Saved as: ${names.map(escapeForTerminal).join(" and ")}`,
+  ]
 }
 
 /** The seed's line. Counts stand in it only where something was added or updated beside the conflicts. */
-function completedLine({ counts, exit }: Performed, done: readonly Outcome[], hasKept: boolean): readonly string[] {
+function completedLine(
+  { counts, exit }: Performed,
+  done: readonly Outcome[],
+  hasKept: boolean,
+): readonly string[] {
   if (exit === 130) return ["Stopped; nothing is half done. The next run goes on from here."]
   const isPlain = done.some(({ action }) => action.op === "upload" || action.op === "download")
-  const parts = isPlain ? [count(counts.uploaded, "uploaded"), count(counts.downloaded, "downloaded")].filter((part) => part !== "") : []
+  const parts = isPlain
+    ? [count(counts.uploaded, "uploaded"), count(counts.downloaded, "downloaded")].filter(
+        (part) => part !== "",
+      )
+    : []
   if (parts.length === 0) return hasKept ? [] : ["✓ Sync completed"]
   return [`✓ Sync completed - ${parts.join(", ")}`]
 }
@@ -73,7 +96,10 @@ function count(files: number, verb: string): string {
   return files === 0 ? "" : `${plural(files, "file")} ${verb}`
 }
 
-function winnerLines({ path, conflict, local, remote }: Action, evidence: Evidence | undefined): readonly string[] {
+function winnerLines(
+  { path, conflict, local, remote }: Action,
+  evidence: Evidence | undefined,
+): readonly string[] {
   if (conflict === undefined) return []
   const side = (name: "local" | "remote") => {
     const version = name === "local" ? local : remote
@@ -81,7 +107,10 @@ function winnerLines({ path, conflict, local, remote }: Action, evidence: Eviden
     return `${name === "local" ? "here" : "cloud"} ${version === undefined ? "" : formatTime(version.mtimeMs)}${who}`
   }
   const lines = evidence?.loserOnlyLines?.length
-  const only = lines === undefined || lines === 0 ? "" : `; ${plural(lines, "line")} only ${conflict.loser === "local" ? "here" : "the cloud"} had`
+  const only =
+    lines === undefined || lines === 0
+      ? ""
+      : `; ${plural(lines, "line")} only ${conflict.loser === "local" ? "here" : "the cloud"} had`
   return [
     `  ${escapeForTerminal(path)}  ${side(conflict.winner ?? "local")} replaced ${side(conflict.loser ?? "remote")}${only}`,
     `  ${conflict.id} · diff: bm cloud conflicts diff ${conflict.id} · undo: bm cloud undo ${conflict.id}`,
@@ -91,13 +120,29 @@ function winnerLines({ path, conflict, local, remote }: Action, evidence: Eviden
 function whichIsWhich({ conflict, local, remote }: Action): readonly string[] {
   if (conflict === undefined) return []
   const copies = [
-    ...(conflict.copies?.local === undefined ? [] : [`${escapeForTerminal(conflict.copies.local)} = here${local === undefined ? "" : ` ${formatTime(local.mtimeMs)}`}`]),
-    ...(conflict.copies?.remote === undefined ? [] : [`${escapeForTerminal(conflict.copies.remote)} = cloud${remote === undefined ? "" : ` ${formatTime(remote.mtimeMs)}`}`]),
+    ...(conflict.copies?.local === undefined
+      ? []
+      : [
+          `${escapeForTerminal(conflict.copies.local)} = here${local === undefined ? "" : ` ${formatTime(local.mtimeMs)}`}`,
+        ]),
+    ...(conflict.copies?.remote === undefined
+      ? []
+      : [
+          `${escapeForTerminal(conflict.copies.remote)} = cloud${remote === undefined ? "" : ` ${formatTime(remote.mtimeMs)}`}`,
+        ]),
   ]
-  return [`  ${copies.join(" · ")}`, `  ${conflict.id} · merge: bm cloud conflicts resolve ${conflict.id} --keep merged`]
+  return [
+    `  ${copies.join(" · ")}`,
+    `  ${conflict.id} · merge: bm cloud conflicts resolve ${conflict.id} --keep merged`,
+  ]
 }
 
-function totalsLines(at: { readonly run: string; readonly counts: RunCounts; readonly winners: number; readonly appliedPlan: string | undefined }): readonly string[] {
+function totalsLines(at: {
+  readonly run: string
+  readonly counts: RunCounts
+  readonly winners: number
+  readonly appliedPlan: string | undefined
+}): readonly string[] {
   const { run, counts, winners, appliedPlan } = at
   const deletes = counts.deletedLocal + counts.deletedRemote
   const parts = [
@@ -108,7 +153,8 @@ function totalsLines(at: { readonly run: string; readonly counts: RunCounts; rea
   ]
   if (parts.length === 0 && appliedPlan === undefined) return []
   const kept = deletes > 0 ? ", all kept" : ""
-  const applied = appliedPlan === undefined ? "" : `${parts.length > 0 ? " · " : ""}plan ${appliedPlan} applied exactly`
+  const applied =
+    appliedPlan === undefined ? "" : `${parts.length > 0 ? " · " : ""}plan ${appliedPlan} applied exactly`
   return [`  ${parts.join(", ")}${kept}${applied} · ${run} · undo: bm cloud undo ${run}`]
 }
 
@@ -140,12 +186,30 @@ function runEvents({ cycle, evidence, ms }: Finished): readonly object[] {
   ]
 }
 
-function outcomeEvents(run: string, outcome: Outcome, evidence: ReadonlyMap<Action, Evidence>): readonly object[] {
+function outcomeEvents(
+  run: string,
+  outcome: Outcome,
+  evidence: ReadonlyMap<Action, Evidence>,
+): readonly object[] {
   const { action, number } = outcome
-  const about = { run, id: `${run}.${number}`, op: action.op, path: action.path, ...(action.to !== undefined && { to: action.to }), direction: action.direction }
-  if (outcome.kind === "skipped") return [{ schema: "bm.event/1", type: "action.skipped", ...about, code: outcome.trouble.code }]
-  const event = outcome.event.type === "done" ? outcome.event : undefined
-  const done = { schema: "bm.event/1", type: "action.done", ...about, bytes: action.sizeBytes, sha256: event?.afterHash ?? null, replaced: event?.before ?? null }
+  const about = {
+    run,
+    id: `${run}.${number}`,
+    op: action.op,
+    path: action.path,
+    ...(action.to !== undefined && { to: action.to }),
+    direction: action.direction,
+  }
+  if (outcome.kind === "skipped")
+    return [{ schema: "bm.event/1", type: "action.skipped", ...about, code: outcome.trouble.code }]
+  const done = {
+    schema: "bm.event/1",
+    type: "action.done",
+    ...about,
+    bytes: action.sizeBytes,
+    sha256: outcome.afterHash ?? null,
+    replaced: outcome.before ?? null,
+  }
   const { conflict } = action
   if (conflict === undefined) return [done]
   const decided = {

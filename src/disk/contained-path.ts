@@ -15,6 +15,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readlinkSync,
   realpathSync,
   statSync,
 } from "node:fs"
@@ -104,6 +105,33 @@ function reachDirectory(root: Root, walk: Walk): Reached {
 }
 
 function reachByHandles(root: Root, walk: Walk): Reached {
+  return reachAtOnce(root, walk) ?? reachByComponents(root, walk)
+}
+
+/**
+ * Opens the whole path in one step and asks the system which directory that is. Its answer has no links in it, so if
+ * it is the path that was meant, no link was followed. Anything else is walked, to say what is wrong.
+ */
+function reachAtOnce(root: Root, { segments }: Walk): Reached | undefined {
+  const meant = segments.length === 0 ? root.directory : `${root.directory}/${segments.join("/")}`
+  const handle = openOrNothing(meant)
+  if (handle === undefined) return undefined
+  if (readlinkSync(`${HANDLES}/${handle}`) === meant && fstatSync(handle).dev === root.deviceNumber) {
+    return { at: `${HANDLES}/${handle}`, close: () => closeSync(handle) }
+  }
+  closeSync(handle)
+  return undefined
+}
+
+function openOrNothing(directory: string): number | undefined {
+  try {
+    return openSync(directory, DIRECTORY_FLAGS)
+  } catch {
+    return undefined
+  }
+}
+
+function reachByComponents(root: Root, walk: Walk): Reached {
   let handle = openRootHandle(root, walk)
   try {
     for (const name of walk.segments) {

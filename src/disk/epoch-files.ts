@@ -37,16 +37,14 @@ export async function readEpochFiles(
     return err({ code: "io", path: EPOCH_FILE, detail: "unreadable" })
   const counters = await listCounters(disk)
   if (!counters.ok) return counters
-  const newest = counters.value.at(-1)
-  const wanted = new Set([
-    ...known.filter((counter) => counters.value.includes(counter)),
-    ...(newest === undefined ? [] : [newest]),
-  ])
+  const isKnown = new Set(known)
+  const newestKnown = Math.max(0, ...known)
   const chain: EpochPair[] = []
-  for (const counter of [...wanted].sort((a, b) => a - b)) {
+  for (const counter of counters.value) {
+    if (counter <= newestKnown && !isKnown.has(counter)) continue
     const pair = await readPair(disk, counter)
     if (!pair.ok) return pair
-    chain.push(pair.value)
+    if (pair.value !== undefined) chain.push(pair.value)
   }
   return ok({ id: head.id, mode: head.mode, chain })
 }
@@ -116,9 +114,10 @@ async function listCounters(disk: Disk): Promise<Result<readonly number[], Troub
   return ok(entries.value.filter(({ name }) => /^\d{12}$/.test(name)).map(({ name }) => Number(name)))
 }
 
-async function readPair(disk: Disk, counter: number): Promise<Result<EpochPair, Trouble>> {
+/** Nothing where another device thinned the chain just now. */
+async function readPair(disk: Disk, counter: number): Promise<Result<EpochPair | undefined, Trouble>> {
   const file = await disk.readFile(pairFile(counter))
-  if (!file.ok) return err(troubleOf(file.error))
+  if (!file.ok) return file.error.errno === "ENOENT" ? ok(undefined) : err(troubleOf(file.error))
   const pair = parseObject(file.value.bytes)
   if (typeof pair?.nonce !== "string" || typeof pair.device !== "string")
     return err({ code: "io", path: pairFile(counter), detail: "unreadable" })

@@ -15,7 +15,7 @@ import type { Version } from "../model/entry.ts"
 import type { Trouble } from "../model/errors.ts"
 import type { StagedMark } from "../model/event.ts"
 import type { ContentHash, DeviceId, OpId, Sha256 } from "../model/ids.ts"
-import { conflictName, parentOf, type RelativePath } from "../model/path.ts"
+import { conflictName, joinPath, mustPath, nameOf, parentOf, type RelativePath } from "../model/path.ts"
 import type { Applied, Settled } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import type { Disk, DiskStat } from "./disk.ts"
@@ -130,15 +130,17 @@ async function moveAside(
   const moved = await renameAside(disk, path, aside)
   if (!moved.ok) return moved.error.code === "not_found" ? ok("changed") : moved
   const found = await hashFile(disk, aside, sha256)
-  const isExpected =
-    found.ok && isSameFile(found.value.stat, expected.token) && holds(found.value.hash, expected.hash)
-  if (isExpected) return ok({ token: tokenOf(found.value.stat), atMs: Math.floor(nowMs()) })
+  if (found.ok && isExpected(found.value, expected))
+    return ok({ token: tokenOf(found.value.stat), atMs: Math.floor(nowMs()) })
   const back = await putBack(guarded, op, path)
   return back.ok ? ok("changed") : back
 }
 
-function holds(found: ContentHash, expected: ContentHash | undefined): boolean {
-  return expected === undefined || found === expected
+function isExpected(
+  found: { readonly hash: ContentHash; readonly stat: DiskStat },
+  { token, hash }: Version,
+): boolean {
+  return isSameFile(found.stat, token) && (hash === undefined || found.hash === hash)
 }
 
 async function renameAside(disk: Disk, path: RelativePath, aside: string): Attempt<void> {
@@ -167,8 +169,9 @@ export async function putBack(
   path: RelativePath,
 ): Attempt<RelativePath | undefined> {
   const aside = asidePath(device, op, path)
+  let wanted = path
   for (let number = 0; number <= COPY_NAMES_MAX; number++) {
-    const name = number === 0 ? path : conflictName(path, number)
+    const name = number === 0 ? wanted : conflictName(wanted, number)
     const linked = await place(disk, aside, name)
     if (linked.ok) {
       const dropped = await disk.unlink(aside)
@@ -183,7 +186,10 @@ export async function putBack(
       return ok(name)
     }
     if (linked.error.code === "not_found") return ok(undefined)
-    if (linked.error.detail !== "EEXIST" && linked.error.code !== "in_the_way") return linked
+    // A directory of this path has become a file: the copy goes beside it.
+    if (linked.error.code === "in_the_way" && parentOf(wanted) !== "")
+      wanted = mustPath(joinPath(parentOf(parentOf(wanted)), nameOf(wanted)))
+    else if (linked.error.detail !== "EEXIST") return linked
   }
   return err({ code: "in_the_way", path })
 }
@@ -218,6 +224,13 @@ export async function settleGuarded(
     if (aside.value === undefined) return ok({ kind: "applied" })
     return ok({ kind: "applied", aside: { token: tokenOf(aside.value), atMs: Math.floor(guarded.nowMs()) } })
   }
+  if (step.kind === "remove" && aside.value !== undefined && at.value === undefined) {
+    const found = await hashFile(disk, asidePath(device, op, step.path), guarded.sha256)
+    if (found.ok && isExpected(found.value, step.expected)) {
+      await prune(disk, parentOf(step.path))
+      return ok({ kind: "applied", aside: { token: tokenOf(found.value.stat), atMs: Math.floor(guarded.nowMs()) } })
+    }
+  }
   if (aside.value !== undefined) {
     const back = await returnAside(guarded, op, step.path)
     if (!back.ok) return back
@@ -229,20 +242,27 @@ export async function settleGuarded(
 /** The move had come as far as to rename its old name aside; another file that was caught gets its name back. */
 async function dropOldName({ disk, device }: Guarded, op: OpId, step: MoveStep): Promise<void> {
   const aside = asidePath(device, op, step.path)
-  if (await isOneFile(disk, aside, step.to)) {
-    await disk.unlink(aside)
-    await prune(disk, parentOf(aside))
-  } else await putBack({ disk, device }, op, step.path)
+  const at = await disk.stat(aside)
+  if (!at.ok) return
+  if (at.value !== undefined && !(await isOneFile(disk, aside, step.to))) {
+    await putBack({ disk, device }, op, step.path)
+    return
+  }
+  if (at.value !== undefined) await disk.unlink(aside)
+  await prune(disk, parentOf(aside))
+  await prune(disk, parentOf(step.path))
 }
 
 /** An aside of an interrupted operation goes back; where a user has saved since, its bytes are in the history store. */
 async function returnAside({ disk, device }: Guarded, op: OpId, path: RelativePath): Attempt<void> {
   const linked = await place(disk, asidePath(device, op, path), path)
-  if (!linked.ok && linked.error.detail === "EEXIST") {
+  const isTaken = !linked.ok && (linked.error.detail === "EEXIST" || linked.error.code === "in_the_way")
+  // An earlier life may have linked it and died before it took the other name away.
+  if (isTaken && !(await isOneFile(disk, asidePath(device, op, path), path))) {
     await disk.rename(trashPath(device, op), trashPath(device, op) + RETIRED_SUFFIX)
     return ok(undefined)
   }
-  if (!linked.ok) return linked
+  if (!linked.ok && !isTaken) return linked
   await disk.unlink(asidePath(device, op, path))
   await prune(disk, parentOf(asidePath(device, op, path)))
   return ok(undefined)

@@ -11,6 +11,8 @@ import { comparePaths } from "../model/path.ts"
 import { errnoOf } from "./attempt.ts"
 import type { DirectoryEntry, DiskKind, DiskStat } from "./disk.ts"
 
+const SURROGATE = /[\ud800-\udfff\ue000-\uffff]/
+
 export function statOfHandle(handle: number): DiskStat {
   return statToDiskStat(fstatSync(handle, { bigint: true }))
 }
@@ -51,7 +53,9 @@ export function entriesOf(directory: string): readonly DirectoryEntry[] {
   const names = readdirSync(directory)
   // U+FFFD is what Node puts for bytes that are not UTF-8; it may also be the name's own.
   if (names.some((name) => name.includes("\ufffd"))) return entriesByBytes(directory)
-  return names.sort(comparePaths).map((name) => withStat({ name }, `${directory}/${name}`))
+  // The engine's own order of strings is that of bytes, but for what is encoded with surrogates.
+  const sorted = names.some((name) => SURROGATE.test(name)) ? names.sort(comparePaths) : names.sort()
+  return sorted.map((name) => withStat(name, undefined, `${directory}/${name}`))
 }
 
 function entriesByBytes(directory: string): readonly DirectoryEntry[] {
@@ -59,18 +63,22 @@ function entriesByBytes(directory: string): readonly DirectoryEntry[] {
   const prefix = Buffer.from(`${directory}/`)
   return names.map((bytes) => {
     const name = bytes.toString("utf8")
-    const entry = isUtf8(bytes) ? { name } : { name, nameBase64: bytes.toString("base64") }
-    return withStat(entry, Buffer.concat([prefix, bytes]))
+    return withStat(name, isUtf8(bytes) ? undefined : bytes.toString("base64"), Buffer.concat([prefix, bytes]))
   })
 }
 
 /** One name that cannot be looked at must not hide the others. */
-function withStat(entry: DirectoryEntry, systemPath: string | Buffer): DirectoryEntry {
+function withStat(name: string, nameBase64: string | undefined, systemPath: string | Buffer): DirectoryEntry {
+  const stat = statOrNothing(systemPath)
+  if (nameBase64 !== undefined) return stat === undefined ? { name, nameBase64 } : { name, nameBase64, stat }
+  return stat === undefined ? { name } : { name, stat }
+}
+
+function statOrNothing(systemPath: string | Buffer): DiskStat | undefined {
   try {
-    const stat = statOfName(systemPath)
-    return stat === undefined ? entry : { ...entry, stat }
+    return statOfName(systemPath)
   } catch (error) {
     if (errnoOf(error) === undefined) throw error
-    return entry
+    return undefined
   }
 }

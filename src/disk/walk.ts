@@ -9,7 +9,7 @@ import { createHash } from "node:crypto"
 import type { ListedFile, Listing, Unknown, UnknownReason, Version } from "../model/entry.ts"
 import type { Trouble } from "../model/errors.ts"
 import type { VersionToken } from "../model/ids.ts"
-import { comparePaths, isGitName, isReserved, joinPath, parsePath } from "../model/path.ts"
+import { comparePaths, isGitName, isReserved, joinPath, parsePath, PATH_BYTES_MAX, type RelativePath } from "../model/path.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import type { DirectoryEntry, Disk, DiskStat } from "./disk.ts"
 import { troubleOf } from "./trouble.ts"
@@ -21,7 +21,8 @@ const NS_PER_MS = 1_000_000n
 interface Walk {
   readonly disk: Disk
   readonly ignoresDirectory: (path: string) => boolean
-  readonly files: ListedFile[]
+  /** One line per file, path and token: what the digest is over, and what `files` is made of. */
+  readonly lines: string[]
   readonly unknowns: Unknown[]
   readonly mounts: string[]
   newestNs: bigint
@@ -38,7 +39,7 @@ export async function walk(
   const state: Walk = {
     disk,
     ignoresDirectory: options.ignoresDirectory,
-    files: [],
+    lines: [],
     unknowns: [],
     mounts: [],
     newestNs: 0n,
@@ -46,15 +47,29 @@ export async function walk(
   const entries = await disk.readDirectory("")
   if (!entries.ok) return err(troubleOf(entries.error))
   await walkEntries(state, { path: "", stat: root.value, entries: entries.value, depth: 0 })
-  const { files, unknowns, mounts } = state
-  return ok({
-    files,
+  return ok(listingOf(state, sampledMs))
+}
+
+function listingOf(state: Walk, sampledMs: number): Listing {
+  const { lines, unknowns, mounts } = state
+  let files: readonly ListedFile[] | undefined
+  return {
+    get files() {
+      files ??= lines.map(parseLine)
+      return files
+    },
+    count: lines.length,
     unknowns,
     mounts,
     digest: digestOf(state),
     sampledMs,
     newestMs: Number(state.newestNs / 1000n) / 1000,
-  })
+  }
+}
+
+function parseLine(line: string): ListedFile {
+  const end = line.indexOf("\0")
+  return { path: line.slice(0, end) as RelativePath, version: versionOfToken(line.slice(end + 1) as VersionToken) }
 }
 
 interface WalkedDirectory {
@@ -110,17 +125,17 @@ async function walkEntry(
   }
 }
 
-function putFile(state: Walk, text: string, stat: DiskStat): void {
-  const path = parsePath(text)
-  if (!path.ok) {
-    putUnknown(state, text, path.error === "too_long" ? "too_long" : "illegal_name")
+/** Names come from the system and have no `/`, `.` or NUL problem; only their length may be one. */
+function putFile(state: Walk, path: string, stat: DiskStat): void {
+  if (path.length > PATH_BYTES_MAX / 3 && !parsePath(path).ok) {
+    putUnknown(state, path, "too_long")
     return
   }
   const mtimeNs = BigInt(stat.mtimeNs)
   const ctimeNs = BigInt(stat.ctimeNs)
   const newest = mtimeNs > ctimeNs ? mtimeNs : ctimeNs
   if (newest > state.newestNs) state.newestNs = newest
-  state.files.push({ path: path.value, version: versionOf(stat) })
+  state.lines.push(`${path}\0${tokenOf(stat)}`)
 }
 
 function putUnknown(state: Walk, path: string, reason: UnknownReason): void {
@@ -136,7 +151,7 @@ function inPathOrder(entries: readonly DirectoryEntry[]): readonly DirectoryEntr
 
 function digestOf(state: Walk): string {
   const hash = createHash("sha256")
-  for (const { path, version } of state.files) hash.update(`${path}\0${version.token}\n`)
+  hash.update(state.lines.join("\n"))
   for (const { path, reason, scope, nameBase64 } of state.unknowns)
     hash.update(`${reason}\0${scope}\0${path}\0${nameBase64 ?? ""}\n`)
   for (const path of state.mounts) hash.update(`mount\0${path}\n`)
@@ -145,12 +160,12 @@ function digestOf(state: Walk): string {
 
 /** A version of a file on a folder: inode, size and both times say that nobody touched it. */
 export function versionOf(stat: DiskStat): Version {
-  return {
-    token: tokenOf(stat),
-    sizeBytes: stat.sizeBytes,
-    mtimeMs: wholeMs(BigInt(stat.mtimeNs)),
-    fileId: stat.inode,
-  }
+  return versionOfToken(tokenOf(stat))
+}
+
+function versionOfToken(token: VersionToken): Version {
+  const [inode = "", size = "", mtimeNs = ""] = token.split(":")
+  return { token, sizeBytes: Number(size), mtimeMs: wholeMs(BigInt(mtimeNs)), fileId: inode }
 }
 
 /** Rounds down also before 1970, where integer division would round up. */

@@ -32,7 +32,11 @@ export interface ActionRecord {
   readonly base: VersionRecord | null
   readonly local: VersionRecord | null
   readonly remote: VersionRecord | null
-  readonly require: { readonly local: string | null; readonly remote: string | null; readonly remote_etag: string | null }
+  readonly require: {
+    readonly local: string | null
+    readonly remote: string | null
+    readonly remote_etag: string | null
+  }
   readonly after: { readonly local: string | null; readonly remote: string | null }
   readonly rule?: string
   readonly winner?: Side | null
@@ -75,12 +79,19 @@ function afterHash({ after, to, path }: Action): string | null {
 export function versionRecord(version: Version | Base): VersionRecord {
   const { hash, sizeBytes, mtimeMs } = version
   const device = "device" in version ? version.device : undefined
-  return { sha256: hash ?? null, size: sizeBytes, mtime: new Date(mtimeMs).toISOString(), ...(device !== undefined && { device }) }
+  return {
+    sha256: hash ?? null,
+    size: sizeBytes,
+    mtime: new Date(mtimeMs).toISOString(),
+    ...(device !== undefined && { device }),
+  }
 }
 
 /** The digest over a plan's records: equal worlds give equal digests, whenever they are looked at. */
 export function recordsDigest(records: readonly ActionRecord[], sha256: Sha256): ContentHash {
-  return sha256(JSON.stringify(records.map(({ base, ...record }) => ({ ...record, base: base?.sha256 ?? null }))))
+  return sha256(
+    JSON.stringify(records.map(({ base, ...record }) => ({ ...record, base: base?.sha256 ?? null }))),
+  )
 }
 
 /** True if the action now planned is the one that was saved: the same change, from the same versions, to the same end. */
@@ -88,6 +99,30 @@ export function isSameAction(saved: ActionRecord, now: ActionRecord): boolean {
   return comparable(saved) === comparable(now)
 }
 
-function comparable({ op, direction, path, to, base, local, remote, after, rule, winner, files }: ActionRecord): string {
-  return JSON.stringify([op, direction, path, to ?? null, base?.sha256 ?? null, local?.sha256 ?? null, remote?.sha256 ?? null, after, rule ?? null, winner ?? null, files ?? null])
+function comparable({
+  op,
+  direction,
+  path,
+  to,
+  base,
+  local,
+  remote,
+  after,
+  rule,
+  winner,
+  files,
+}: ActionRecord): string {
+  return JSON.stringify([
+    op,
+    direction,
+    path,
+    to ?? null,
+    base?.sha256 ?? null,
+    local?.sha256 ?? null,
+    remote?.sha256 ?? null,
+    after,
+    rule ?? null,
+    winner ?? null,
+    files ?? null,
+  ])
 }

@@ -23,8 +23,13 @@ export interface SavedPlan {
 export type Check = "holds" | "stale" | "done"
 
 /** Says of each saved action whether it still is what would happen. */
-export function judgeSaved(saved: SavedPlan, now: Plan): readonly { readonly record: ActionRecord; readonly check: Check; readonly now?: ActionRecord }[] {
-  const current = new Map(now.actions.map((action, index) => [action.path as string, actionRecord(action, index + 1)]))
+export function judgeSaved(
+  saved: SavedPlan,
+  now: Plan,
+): readonly { readonly record: ActionRecord; readonly check: Check; readonly now?: ActionRecord }[] {
+  const current = new Map(
+    now.actions.map((action, index) => [action.path as string, actionRecord(action, index + 1)]),
+  )
   return saved.actions.map((record) => {
     const found = current.get(record.path)
     if (found !== undefined && isSameAction(record, found)) return { record, check: "holds", now: found }
@@ -43,9 +48,17 @@ export function applySaved(decide: Decide, saved: SavedPlan, options: RunOptions
     if (stale.length > 0) return err(staleError(saved, stale))
     const chosen = chosenPlan(decided.value.plan, new Set(wanted.map(({ path }) => path)))
     const { confirmedDeletes, profile } = options
-    const plan = guard(chosen, { maxDelete: profile.maxDelete, files: filesSeen(seen.state), ...(confirmedDeletes !== undefined && { confirmedDeletes }) })
-    const conflicts = new Set(plan.actions.flatMap(({ conflict }) => (conflict === undefined ? [] : [conflict.id])))
-    const bodies = decided.value.bodies.filter((body) => body.type !== "conflict.decided" || conflicts.has(body.conflict))
+    const plan = guard(chosen, {
+      maxDelete: profile.maxDelete,
+      files: filesSeen(seen.state),
+      ...(confirmedDeletes !== undefined && { confirmedDeletes }),
+    })
+    const conflicts = new Set(
+      plan.actions.flatMap(({ conflict }) => (conflict === undefined ? [] : [conflict.id])),
+    )
+    const bodies = decided.value.bodies.filter(
+      (body) => body.type !== "conflict.decided" || conflicts.has(body.conflict),
+    )
     return ok({ ...decided.value, plan, bodies }) satisfies Result<unknown, SyncError>
   }
 }
@@ -59,7 +72,11 @@ function staleError(saved: SavedPlan, stale: ReturnType<typeof judgeSaved>): Syn
 }
 
 function staleAction({ record, now }: ReturnType<typeof judgeSaved>[number]): StaleAction {
-  return { path: record.path, planned: sights(record), now: now === undefined ? "nothing to do there any more" : sights(now) }
+  return {
+    path: record.path,
+    planned: sights(record),
+    now: now === undefined ? "nothing to do there any more" : sights(now),
+  }
 }
 
 function sights({ op, direction, local, remote }: ActionRecord): string {

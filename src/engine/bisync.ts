@@ -102,7 +102,11 @@ export async function bisync<T>(
   }
 }
 
-async function runCycle(opened: Opened, options: RunOptions, saved: SavedPlan | undefined): Promise<Result<Cycle, SyncError>> {
+async function runCycle(
+  opened: Opened,
+  options: RunOptions,
+  saved: SavedPlan | undefined,
+): Promise<Result<Cycle, SyncError>> {
   const { world, session } = opened
   const { ledger } = session
   if (!options.isDryRun) {
@@ -111,12 +115,20 @@ async function runCycle(opened: Opened, options: RunOptions, saved: SavedPlan | 
   }
   const decide = decideSync(world, ledger, options)
   // A dry run of a saved plan shows what would happen now; whoever asked compares.
-  const ran = await cycle(world, ledger, options, saved === undefined || options.isDryRun ? decide : applySaved(decide, saved, options))
+  const ran = await cycle(
+    world,
+    ledger,
+    options,
+    saved === undefined || options.isDryRun ? decide : applySaved(decide, saved, options),
+  )
   if (!ran.ok || ran.value.kind !== "cloned") return ran
   // Another machine writes under our id: this journal is a copy. It gets an id of its own and trusts no base.
   const device = newDeviceId(random.hex128())
   await ledger.load()
-  await ledger.append([{ type: "device.renamed", device, deviceName: opened.config.deviceName, why: "cloned_journal" }], { sync: true })
+  await ledger.append(
+    [{ type: "device.renamed", device, deviceName: opened.config.deviceName, why: "cloned_journal" }],
+    { sync: true },
+  )
   const renamed = await openWorld({ ...opened, device })
   return cycle(renamed, ledger, { ...options, union: "journal_cloned" }, decideSync(renamed, ledger, options))
 }

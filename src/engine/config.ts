@@ -30,6 +30,8 @@ export interface Config {
   readonly defaultProfile: ProfileName
   readonly autoSyncIntervalS: number
   readonly historyLargeFileBytes: number
+  /** The program that `--tool` opens; without it git's. */
+  readonly mergetool?: string
 }
 
 export interface Place {
@@ -72,6 +74,7 @@ function parseSection(
     default_profile = DEFAULTS.profile,
     auto_sync_interval = DEFAULTS.intervalS,
     history_large_file_bytes = DEFAULTS.largeFileBytes,
+    mergetool,
   } = section
   const bad = (why: string) => err({ code: "config_unreadable", file, why } as const)
   if (typeof remote !== "string" || typeof sync_dir !== "string" || typeof state !== "string")
@@ -91,6 +94,7 @@ function parseSection(
     defaultProfile: default_profile,
     autoSyncIntervalS: auto_sync_interval,
     historyLargeFileBytes: history_large_file_bytes,
+    ...(typeof mergetool === "string" && mergetool.trim() !== "" && { mergetool }),
   })
 }
 

@@ -163,7 +163,7 @@ async function settleQuietly(
   const mounts = { local: listed.local?.mounts ?? [], remote: listed.remote?.mounts ?? [] }
   if (!options.isDryRun)
     await ledger.append(listedBodies({ listings, mounts }, settings), { sync: false, run })
-  return ok({ kind: "settled", run, settings, files: listings.local.files.length })
+  return ok({ kind: "settled", run, settings, files: listings.local.count })
 }
 
 async function settle(world: World, ledger: Ledger, run: RunId): Promise<Result<readonly string[], Trouble>> {

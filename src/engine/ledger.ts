@@ -53,6 +53,9 @@ export interface Ledger {
   ): AsyncIterable<JournalEvent>
 }
 
+/** A batch is written whole, so it is held whole in memory; a first look at many files makes many events. */
+const EVENTS_AT_ONCE = 1000
+
 export async function openLedger(
   store: KeyValueStore,
   deps: { readonly sha256: Sha256; readonly nowMs: () => number },
@@ -67,7 +70,7 @@ export async function openLedger(
   let isLoaded = journal.head().sequence === 0
   const derive = (events: readonly JournalEvent[]): readonly KeyChange[] => {
     const after = fold(cached.state, events)
-    const { changes, cached: next } = rowsOf(cached, after, events)
+    const { changes, cached: next } = rowsOf(cached, after)
     cached = next
     return [...changes, ...events.flatMap(indexChanges)]
   }
@@ -91,7 +94,12 @@ export async function openLedger(
         "paths are loaded before they change",
       )
       const at = new Date(deps.nowMs()).toISOString()
-      return journal.append(bodies, { at, sync, ...(run !== undefined && { run }), derive })
+      const appended: JournalEvent[] = []
+      for (let from = 0; from < bodies.length; from += EVENTS_AT_ONCE) {
+        const options = { at, sync, ...(run !== undefined && { run }), derive }
+        appended.push(...(await journal.append(bodies.slice(from, from + EVENTS_AT_ONCE), options)))
+      }
+      return appended
     },
     imagine(bodies, run) {
       const { sequence, hash } = journal.head()

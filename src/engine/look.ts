@@ -119,12 +119,12 @@ export function listedBodies(
   settles: string | undefined,
 ): readonly EventBody[] {
   return SIDES.map((side): EventBody => {
-    const { digest, files, sampledMs } = look.listings[side]
+    const { digest, count, sampledMs } = look.listings[side]
     const listed = {
       type: "side.listed",
       side,
       complete: true,
-      count: files.length,
+      count,
       digest,
       sampledMs,
       mounts: look.mounts[side],

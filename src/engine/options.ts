@@ -20,7 +20,13 @@ export interface RunOptions {
   /** Every base becomes a hint first. */
   readonly union?: UnionReason
   readonly names: { readonly root: string; readonly remote: string }
-  readonly onPlanned?: (planned: { readonly run: RunId; readonly plan: PlanId; readonly kind: RunKind; readonly actions: number; readonly bytes: number }) => void
+  readonly onPlanned?: (planned: {
+    readonly run: RunId
+    readonly plan: PlanId
+    readonly kind: RunKind
+    readonly actions: number
+    readonly bytes: number
+  }) => void
   readonly onProgress?: (progress: Progress) => void
   readonly isStopped?: () => boolean
 }

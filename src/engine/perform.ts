@@ -7,7 +7,7 @@
 
 import type { Action } from "../model/action.ts"
 import type { SyncError, Trouble } from "../model/errors.ts"
-import type { EventBody, JournalEvent, RunCounts } from "../model/event.ts"
+import type { EventBody, RunCounts } from "../model/event.ts"
 import { mustContentHash, type ContentHash, type ConflictId } from "../model/ids.ts"
 import type { Content } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
@@ -19,7 +19,7 @@ import type { Ledger } from "./ledger.ts"
 import { listedBodies } from "./look.ts"
 import type { RunOptions } from "./options.ts"
 import { epochBody } from "./recognise.ts"
-import { recorder } from "./record.ts"
+import { type Recorder, recorder } from "./record.ts"
 import type { World } from "./world.ts"
 
 export interface Performed {
@@ -68,12 +68,13 @@ export async function perform(
     })
   }
   const nonce = world.random.hex128()
-  const agreed = await ledger.append(startBodies(prepared, options, nonce), { sync: true, run })
+  const record = recorder(world, ledger, run)
+  record.note(await ledger.append(startBodies(prepared, options, nonce), { sync: true, run }))
   const bytes = plan.actions.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   options.onPlanned?.({ run, plan: prepared.planId, kind: options.kind, actions: plan.actions.length, bytes })
   const kept = await preserveAll(world, ledger, prepared, options)
   if (!kept.ok) return kept
-  const executed = await executeAll(world, ledger, { prepared, options, nonce, kept: kept.value, agreed })
+  const executed = await executeAll(world, ledger, { prepared, options, nonce, kept: kept.value, record })
   return executed
 }
 
@@ -139,16 +140,14 @@ async function executeAll(
     readonly options: RunOptions
     readonly nonce: string
     readonly kept: Preserved
-    readonly agreed: readonly JournalEvent[]
+    readonly record: Recorder
   },
 ): Promise<Result<Performed, SyncError>> {
-  const { prepared, options, nonce, kept } = at
+  const { prepared, options, nonce, kept, record } = at
   const { plan, run } = prepared
-  const record = recorder(world, ledger, run)
-  const events: JournalEvent[] = [...at.agreed]
   const append = async (bodies: readonly EventBody[], { sync }: { readonly sync: boolean }) => {
     const appended = await ledger.append(bodies, { sync, run })
-    events.push(...appended.filter(({ type }) => type === "done"))
+    record.note(appended)
     return appended
   }
   const numbered = plan.actions.map((action, index) => ({ action, number: index + 1 }))
@@ -174,7 +173,7 @@ async function executeAll(
     numbered.filter(({ action }) => !kept.refused.has(action)),
   )
   if (!executed.ok) return err({ code: "state_write_failed", trouble: executed.error })
-  const recorded = await record.finish({ message: `${options.kind} ${run}`, events })
+  const recorded = await record.finish(`${options.kind} ${run}`)
   return finish(world, ledger, {
     prepared,
     options,

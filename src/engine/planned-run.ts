@@ -30,7 +30,11 @@ export interface PlannedRun {
 }
 
 /** Of a dry run: the plan, or that there is none because nothing is to do. */
-export async function plannedRun(opened: Opened, cycle: Extract<Cycle, { kind: "planned" | "settled" }>, profile: Profile): Promise<PlannedRun> {
+export async function plannedRun(
+  opened: Opened,
+  cycle: Extract<Cycle, { kind: "planned" | "settled" }>,
+  profile: Profile,
+): Promise<PlannedRun> {
   const { world, session, config } = opened
   const { ledger } = session
   const state = ledger.state()
@@ -51,7 +55,10 @@ export async function plannedRun(opened: Opened, cycle: Extract<Cycle, { kind: "
 }
 
 /** Plans a sync and changes nothing. */
-export function dryRun(place: Place, options: Omit<BisyncOptions, "isDryRun">): Promise<Result<PlannedRun, SyncError>> {
+export function dryRun(
+  place: Place,
+  options: Omit<BisyncOptions, "isDryRun">,
+): Promise<Result<PlannedRun, SyncError>> {
   return bisync(place, { ...options, isDryRun: true }, ({ cycle, opened }) => {
     assert(cycle.kind === "planned" || cycle.kind === "settled", "a dry run ends with a plan")
     return plannedRun(opened, cycle, profileOf(opened.config, options))
@@ -60,5 +67,10 @@ export function dryRun(place: Place, options: Omit<BisyncOptions, "isDryRun">): 
 
 function emptyPlan({ sha256 }: World, settings: string): PlannedRun["prepared"] {
   const digest = recordsDigest([], sha256)
-  return { plan: { actions: [], agreed: [], notices: [], blocks: [] }, planId: shortId("p", digest, () => false) as PlanId, digest, settings }
+  return {
+    plan: { actions: [], agreed: [], notices: [], blocks: [] },
+    planId: shortId("p", digest, () => false) as PlanId,
+    digest,
+    settings,
+  }
 }

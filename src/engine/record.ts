@@ -20,11 +20,10 @@ import type { World } from "./world.ts"
 export interface Recorder {
   /** Takes the bytes of a version that both sides now agree on. */
   add(hash: ContentHash, bytes: Uint8Array): Promise<void>
+  /** Takes notice of paths that both sides have no longer. */
+  note(events: readonly JournalEvent[]): void
   /** Commits every agreement since the last recorded one. */
-  finish(commit: {
-    readonly message: string
-    readonly events: readonly JournalEvent[]
-  }): Promise<Result<void, Trouble>>
+  finish(message: string): Promise<Result<void, Trouble>>
 }
 
 export function recorder(world: World, ledger: Ledger, run: RunId): Recorder {
@@ -53,15 +52,19 @@ export function recorder(world: World, ledger: Ledger, run: RunId): Recorder {
     if (oid.ok) oids.set(hash, oid.value)
     else trouble = oid.error
   }
+  const forgotten = new Set<RelativePath>()
   return {
     add,
-    async finish({ message, events }) {
+    note(events) {
+      for (const path of forgottenPaths(events)) forgotten.add(path)
+    },
+    async finish(message) {
       const at = await open()
       if (trouble !== undefined || !at.ok)
         return err(trouble ?? (at.ok ? { code: "io", path: "" } : at.error))
       const { history, writer } = at.value
       const upTo = ledger.head().sequence
-      const changes = await changesSince({ world, ledger, history, oids, add, events, isBehind })
+      const changes = await changesSince({ world, ledger, history, oids, add, forgotten, isBehind })
       const committed = changes.ok
         ? await writer.commit({ changes: changes.value, message, atMs: Math.floor(world.clock.nowMs()) })
         : changes
@@ -87,7 +90,7 @@ interface Recording {
   readonly history: HistoryStore
   readonly oids: ReadonlyMap<ContentHash, GitOid>
   readonly add: (hash: ContentHash, bytes: Uint8Array) => Promise<void>
-  readonly events: readonly JournalEvent[]
+  readonly forgotten: ReadonlySet<RelativePath>
   readonly isBehind: boolean
 }
 
@@ -95,7 +98,7 @@ async function changesSince(recording: Recording): Promise<Result<readonly TreeC
   const { ledger, isBehind, history } = recording
   const state = ledger.state()
   const changes: TreeChange[] = []
-  const touched = new Set<RelativePath>(forgottenPaths(recording.events))
+  const touched = new Set(recording.forgotten)
   if (isBehind) {
     const tree = await history.tree()
     if (!tree.ok) return tree

@@ -65,7 +65,7 @@ export async function openSession(
     return err({ code: "no_baseline", why: "no_journal" })
   const made = makePrivateDirectory(directory)
   if (!made.ok) return made
-  const opened = await openWaiting(directory, options)
+  const opened = await openStore(directory, options)
   if (!opened.ok) return opened
   const store = opened.value
   const ledger = await openLedger(store, { sha256, nowMs: clock.nowMs })
@@ -79,7 +79,8 @@ export async function openSession(
 
 const WAIT_STEP_MS = 200
 
-async function openWaiting(
+/** Opens the database of a state directory, waiting for whoever holds it. */
+export async function openStore(
   directory: string,
   options: { readonly createIfMissing: boolean; readonly waitMs?: number; readonly onWait?: () => void },
 ): Promise<Result<KeyValueStore, SyncError>> {

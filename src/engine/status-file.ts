@@ -8,6 +8,7 @@ import { SIDES } from "../model/side.ts"
 import { type Config, writePrivate } from "./config.ts"
 import type { Cycle } from "./cycle.ts"
 import type { Session } from "./session.ts"
+import { gatherFacts, type StatusFacts } from "./status-facts.ts"
 
 export interface StatusFile {
   readonly schema: "bm.status-file/1"
@@ -22,6 +23,8 @@ export interface StatusFile {
   }
   readonly conflicts_open: number
   readonly guard: string
+  /** Absent in a file that an earlier version of this program wrote. */
+  readonly facts?: StatusFacts
 }
 
 export async function publishStatus(at: {
@@ -55,6 +58,7 @@ export async function publishStatus(at: {
     waiting: { ...waiting, deletes: 0, as_of: now },
     conflicts_open: loaded.value.openConflicts.size,
     guard: "guarded_rename",
+    facts: await gatherFacts(session.ledger, run, before?.facts),
   })
 }
 

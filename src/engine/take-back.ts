@@ -17,12 +17,24 @@ import type { Place } from "./config.ts"
 import type { RunOptions } from "./options.ts"
 import type { Holder } from "./session.ts"
 import { publishStatus } from "./status-file.ts"
-import { findRun, momentOf, newestUndoable, resolveRun, resolveTarget, runEvents, runs, sequenceAt, undoneBy } from "./target.ts"
+import {
+  findRun,
+  momentOf,
+  newestUndoable,
+  resolveRun,
+  resolveTarget,
+  runEvents,
+  runs,
+  sequenceAt,
+  undoneBy,
+} from "./target.ts"
 import { isWithin, runUndo, type UndoRan, type UndoRequest, undoRequestFor } from "./undo.ts"
 import type { IfChanged } from "./undo-judge.ts"
 import type { Ledger } from "./ledger.ts"
 
-export type When = { readonly kind: "moment"; readonly ms: number } | { readonly kind: "run"; readonly run: string; readonly before: boolean }
+export type When =
+  | { readonly kind: "moment"; readonly ms: number }
+  | { readonly kind: "run"; readonly run: string; readonly before: boolean }
 
 export interface TakeBackOptions {
   readonly holder: Holder
@@ -42,7 +54,11 @@ export type TookBack =
   | { readonly kind: "already_undone"; readonly by: RunId }
   | { readonly kind: "ran"; readonly ran: UndoRan; readonly request: UndoRequest; readonly opened: Opened }
 
-export async function takeBack<T>(place: Place, options: TakeBackOptions, conclude: (tookBack: TookBack) => Promise<T>): Promise<Result<T, SyncError>> {
+export async function takeBack<T>(
+  place: Place,
+  options: TakeBackOptions,
+  conclude: (tookBack: TookBack) => Promise<T>,
+): Promise<Result<T, SyncError>> {
   const config = requireConfig(place)
   if (!config.ok) return config
   const opening = await open(place, config.value, { holder: options.holder })
@@ -50,7 +66,10 @@ export async function takeBack<T>(place: Place, options: TakeBackOptions, conclu
   const { opened } = opening.value
   const { session, world } = opened
   try {
-    const found = options.mode === "redo" ? await findRedo(session.ledger, options) : await findUndo(session.ledger, options)
+    const found =
+      options.mode === "redo"
+        ? await findRedo(session.ledger, options)
+        : await findUndo(session.ledger, options)
     if (!found.ok) return found
     if ("kind" in found.value) return ok(await conclude(found.value))
     const request = found.value
@@ -62,7 +81,13 @@ export async function takeBack<T>(place: Place, options: TakeBackOptions, conclu
       names: { root: config.value.syncDir, remote: config.value.remote },
       ...(options.confirmedDeletes !== undefined && { confirmedDeletes: options.confirmedDeletes }),
     }
-    const ran = await runUndo(world, session.ledger, runOptions, request, options.isDryRun ? undefined : options.apply)
+    const ran = await runUndo(
+      world,
+      session.ledger,
+      runOptions,
+      request,
+      options.isDryRun ? undefined : options.apply,
+    )
     if (!ran.ok) return ran
     if (!options.isDryRun) await publishStatus({ session, config: config.value, cycle: ran.value.cycle })
     return ok(await conclude({ kind: "ran", ran: ran.value, request, opened }))
@@ -81,13 +106,25 @@ async function findUndo(ledger: Ledger, options: TakeBackOptions): Promise<Found
   if (options.target === undefined) {
     const run = await newestUndoable(ledger)
     if (run === undefined) return ok({ kind: "nothing" })
-    return undoRequestFor(ledger, { target: { kind: "run", run }, name: run, mode: "undo", ifChanged, paths: [] })
+    return undoRequestFor(ledger, {
+      target: { kind: "run", run },
+      name: run,
+      mode: "undo",
+      ifChanged,
+      paths: [],
+    })
   }
   const target = await resolveTarget(ledger, options.target)
   if (!target.ok) return target
   const by = await undoOf(ledger, target.value)
   if (by !== undefined && paths.value.length === 0) return ok({ kind: "already_undone", by })
-  return undoRequestFor(ledger, { target: target.value, name: options.target, mode: "undo", ifChanged, paths: paths.value })
+  return undoRequestFor(ledger, {
+    target: target.value,
+    name: options.target,
+    mode: "undo",
+    ifChanged,
+    paths: paths.value,
+  })
 }
 
 function undoOf(ledger: Ledger, target: UndoTarget): Promise<RunId | undefined> | undefined {
@@ -102,7 +139,9 @@ async function findMoment(
   if (!sequence.ok) return sequence
   const now = await agreedTree(ledger.journal.events(), ledger.head().sequence)
   const then = await agreedTree(ledger.journal.events(), sequence.value)
-  const steps = stepsBetween(now, then).filter(({ path }) => at.paths.length === 0 || isWithin(path, at.paths))
+  const steps = stepsBetween(now, then).filter(
+    ({ path }) => at.paths.length === 0 || isWithin(path, at.paths),
+  )
   const target = { kind: "moment", sequence: sequence.value } as const
   return ok({ target, mode: "undo", steps, conflicts: [], ifChanged: at.ifChanged, name: "--to" })
 }
@@ -114,17 +153,30 @@ async function sequenceOf(ledger: Ledger, to: When): Promise<Result<number, Sync
 }
 
 async function findRedo(ledger: Ledger, options: TakeBackOptions): Promise<Found> {
-  const run = options.target === undefined ? ok(await newestUndoInForce(ledger)) : await resolveRun(ledger, options.target)
+  const run =
+    options.target === undefined
+      ? ok(await newestUndoInForce(ledger))
+      : await resolveRun(ledger, options.target)
   if (!run.ok) return run
   if (run.value === undefined) return ok({ kind: "nothing" })
   const record = await findRun(ledger, run.value)
-  if (record?.started.kind !== "undo") return err({ code: "not_found", what: "undo run", name: options.target ?? run.value })
+  if (record?.started.kind !== "undo")
+    return err({ code: "not_found", what: "undo run", name: options.target ?? run.value })
   const events = await runEvents(ledger, run.value)
   const undone = events.flatMap((event) => (event.type === "undone" ? [event.target] : []))
   const [first] = undone
   if (first === undefined) return ok({ kind: "nothing" })
-  const conflicts = undone.flatMap((target): ConflictId[] => (target.kind === "conflict" ? [target.conflict] : []))
-  return ok({ target: first, mode: "redo", steps: undoSteps(events), conflicts, ifChanged: options.ifChanged, name: run.value })
+  const conflicts = undone.flatMap((target): ConflictId[] =>
+    target.kind === "conflict" ? [target.conflict] : [],
+  )
+  return ok({
+    target: first,
+    mode: "redo",
+    steps: undoSteps(events),
+    conflicts,
+    ifChanged: options.ifChanged,
+    name: run.value,
+  })
 }
 
 /** The newest undo whose target no later redo has answered. */

@@ -100,7 +100,7 @@ async function judgeStep(
   }
 }
 
-type Current =
+export type Current =
   | {
       readonly kind: "settled"
       readonly hash: ContentHash | undefined
@@ -111,7 +111,7 @@ type Current =
   | { readonly kind: "torn" }
 
 /** What the path holds: what both sides agree on, or the one edit that is still to be synced. */
-function currentOf(state: PathState | undefined): Current {
+export function currentOf(state: PathState | undefined): Current {
   const { base, local, remote } = state ?? {}
   const settled = (side: Side, version: Version | undefined): Current => ({
     kind: "settled",

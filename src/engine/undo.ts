@@ -48,7 +48,12 @@ export async function runUndo(
 ): Promise<Result<UndoRan, SyncError>> {
   const judged: Judged[] = []
   const decide = decideUndo({ world, ledger, options, request, judged })
-  const ran = await cycle(world, ledger, options, saved === undefined ? decide : applySaved(decide, saved, options))
+  const ran = await cycle(
+    world,
+    ledger,
+    options,
+    saved === undefined ? decide : applySaved(decide, saved, options),
+  )
   return ran.ok ? ok({ cycle: ran.value, judged }) : ran
 }
 
@@ -204,7 +209,8 @@ export async function verifyGoals(world: World, judged: readonly Judged[]): Prom
 async function holdsGoal(backend: Backend, { path, content }: Goal): Promise<boolean> {
   const version = await backend.look(path)
   if (!version.ok) return false
-  if (content === undefined || version.value === undefined) return content === undefined && version.value === undefined
+  if (content === undefined || version.value === undefined)
+    return content === undefined && version.value === undefined
   const read = await backend.read(path, version.value)
   return read.ok && read.value.hash === content.hash
 }

@@ -10,7 +10,7 @@
 
 import type { Action, Operation } from "../model/action.ts"
 import type { Trouble } from "../model/errors.ts"
-import type { EventBody, JournalEvent, StagedMark } from "../model/event.ts"
+import type { EventBody, EventOf, JournalEvent, StagedMark } from "../model/event.ts"
 import type { ContentHash, Sequence } from "../model/ids.ts"
 import type { Backend, Clock, Content, Random } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
@@ -44,7 +44,14 @@ export interface Progress {
 }
 
 export type Outcome =
-  | { readonly kind: "done"; readonly action: Action; readonly number: number; readonly event: JournalEvent }
+  | {
+      readonly kind: "done"
+      readonly action: Action
+      readonly number: number
+      readonly afterHash?: ContentHash
+      /** The version that was replaced or removed. */
+      readonly before?: ContentHash
+    }
   | { readonly kind: "skipped"; readonly action: Action; readonly number: number; readonly trouble: Trouble }
 
 /** An action and its position in the plan, from 1. */
@@ -255,7 +262,11 @@ async function finishPending(run: Run): Promise<Result<void, Trouble>> {
   return ok(undefined)
 }
 
-async function concludeAction(run: Run, staged: Staged, event: JournalEvent): Promise<void> {
+async function concludeAction(
+  run: Run,
+  staged: Staged,
+  { afterHash, before }: EventOf<"done">,
+): Promise<void> {
   const { action, number, operations, contents } = staged
   for (const { op, step } of operations) {
     if (step.kind === "remove" || (step.kind === "write" && step.expected.kind === "version"))
@@ -264,7 +275,13 @@ async function concludeAction(run: Run, staged: Staged, event: JournalEvent): Pr
   for (const content of contents.values()) {
     if (content.kind === "bytes") await run.deps.onAgreed(content.hash, content.bytes)
   }
-  run.outcomes.push({ kind: "done", action, number, event })
+  run.outcomes.push({
+    kind: "done",
+    action,
+    number,
+    ...(afterHash !== undefined && { afterHash }),
+    ...(before !== undefined && { before }),
+  })
 }
 
 export async function inLanes<T>(

@@ -8,8 +8,7 @@
  */
 
 import type { Base, Version } from "../model/entry.ts"
-import type { JournalEvent } from "../model/event.ts"
-import type { ConflictId, ContentHash, OpId, RunId, VersionToken } from "../model/ids.ts"
+import type { ConflictId, ContentHash, OpId, RunId, Sequence, VersionToken } from "../model/ids.ts"
 import { mustPath, type RelativePath } from "../model/path.ts"
 import type { KeyChange } from "../model/ports.ts"
 import type { Aside, OpenConflict, OpenIntent, PathState, State, StateRoot } from "../model/state.ts"
@@ -39,24 +38,38 @@ export interface Cached {
 
 export const emptyCached: Cached = { state: emptyState, check: { rows: 0, sum: 0 } }
 
-/** The rows that these events changed, from the state before them to the one after. */
+/** The rows that differ between the state before some events and the one after them. */
 export function rowsOf(
   before: Cached,
   after: State,
-  events: readonly JournalEvent[],
 ): { readonly changes: readonly KeyChange[]; readonly cached: Cached } {
-  const old = new Map(affectedRows(before.state, before.state, after, events))
-  const now = new Map(affectedRows(after, before.state, after, events))
   const changes: KeyChange[] = []
   let { rows, sum } = before.check
-  for (const key of new Set([...old.keys(), ...now.keys()])) {
-    const [was, is] = [old.get(key), now.get(key)]
-    if (was === is) continue
-    changes.push({ key, value: is })
+  const change = (was: Row | undefined, is: Row | undefined) => {
+    const key = is?.[0] ?? was?.[0]
+    if (key === undefined) return
+    changes.push({ key, value: is?.[1] })
     rows += (is === undefined ? 0 : 1) - (was === undefined ? 0 : 1)
-    if (was !== undefined) sum = (sum - checkOf([key, was])) >>> 0
-    if (is !== undefined) sum = (sum + checkOf([key, is])) >>> 0
+    if (was !== undefined) sum = (sum - checkOf(was)) >>> 0
+    if (is !== undefined) sum = (sum + checkOf(is)) >>> 0
   }
+  const compare = <Key, Value>(
+    old: ReadonlyMap<Key, Value>,
+    now: ReadonlyMap<Key, Value>,
+    rowOf: (key: Key, value: Value) => Row,
+  ) => {
+    if (old === now) return
+    // Values are never changed in place, so one that is the same object has the same row.
+    for (const [key, value] of now) {
+      const was = old.get(key)
+      if (was !== value) change(was === undefined ? undefined : rowOf(key, was), rowOf(key, value))
+    }
+    for (const [key, value] of old) if (!now.has(key)) change(rowOf(key, value), undefined)
+  }
+  compare(before.state.paths, after.paths, pathRow)
+  compare(before.state.intents, after.intents, intentRow)
+  compare(before.state.asides, after.asides, asideRow)
+  compare(before.state.openConflicts, after.openConflicts, conflictRow)
   const check = { rows, sum }
   changes.push({ key: ROOT_KEY, value: JSON.stringify({ root: after.root, check }) })
   return { changes, cached: { state: after, check } }
@@ -64,7 +77,12 @@ export function rowsOf(
 
 /** Every row of a state, the root last. */
 export function allRows(state: State): readonly Row[] {
-  const rows = [...state.paths.keys()].flatMap((path) => pathRow(state, path)).concat(smallRows(state))
+  const rows = [
+    ...[...state.paths].map(([path, at]) => pathRow(path, at)),
+    ...[...state.intents].map(([sequence, intent]) => intentRow(sequence, intent)),
+    ...[...state.asides].map(([op, aside]) => asideRow(op, aside)),
+    ...[...state.openConflicts].map(([id, conflict]) => conflictRow(id, conflict)),
+  ]
   const sum = rows.reduce((total, row) => (total + checkOf(row)) >>> 0, 0)
   return [...rows, [ROOT_KEY, JSON.stringify({ root: state.root, check: { rows: rows.length, sum } })]]
 }
@@ -110,44 +128,20 @@ function readRows(rows: Iterable<Row>): { readonly cached: Cached | undefined; r
   return { cached: { state: { root, paths, intents, asides, openConflicts }, check }, found }
 }
 
-function affectedRows(state: State, before: State, after: State, events: readonly JournalEvent[]): Row[] {
-  const touched = touchedPaths(events)
-  const paths = touched === "all" ? new Set([...before.paths.keys(), ...after.paths.keys()]) : touched
-  return [...paths].flatMap((path) => pathRow(state, path)).concat(smallRows(state))
+function pathRow(path: RelativePath, at: PathState): Row {
+  return [`s!path!${path}`, JSON.stringify(encodePathState(at))]
 }
 
-function touchedPaths(events: readonly JournalEvent[]): "all" | ReadonlySet<RelativePath> {
-  const paths = new Set<RelativePath>()
-  for (const event of events) {
-    if (event.type === "observed" || event.type === "gone") paths.add(event.path)
-    else if (event.type === "agreed") for (const { path } of event.items) paths.add(path)
-    else if (event.type === "done") {
-      for (const { path } of event.results) paths.add(path)
-      for (const { path } of event.after) paths.add(path)
-    } else if (event.type === "union.started") {
-      if (event.scope === "all") return "all"
-      for (const path of event.scope) paths.add(path)
-    }
-  }
-  return paths
+function intentRow(sequence: Sequence, intent: OpenIntent): Row {
+  return [`s!intent!${String(sequence).padStart(SEQUENCE_DIGITS, "0")}`, JSON.stringify(intent)]
 }
 
-function pathRow(state: State, path: RelativePath): Row[] {
-  const found = state.paths.get(path)
-  return found === undefined ? [] : [[`s!path!${path}`, JSON.stringify(encodePathState(found))]]
+function asideRow(op: OpId, aside: Aside): Row {
+  return [`s!aside!${op}`, JSON.stringify(aside)]
 }
 
-function smallRows(state: State): Row[] {
-  return [
-    ...[...state.intents].map(
-      ([sequence, intent]): Row => [
-        `s!intent!${String(sequence).padStart(SEQUENCE_DIGITS, "0")}`,
-        JSON.stringify(intent),
-      ],
-    ),
-    ...[...state.asides].map(([op, aside]): Row => [`s!aside!${op}`, JSON.stringify(aside)]),
-    ...[...state.openConflicts].map(([id, conflict]): Row => [`s!conflict!${id}`, JSON.stringify(conflict)]),
-  ]
+function conflictRow(id: ConflictId, conflict: OpenConflict): Row {
+  return [`s!conflict!${id}`, JSON.stringify(conflict)]
 }
 
 function splitKey(key: string): readonly [string, string, string] {

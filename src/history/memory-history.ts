@@ -78,6 +78,15 @@ export class MemoryHistory implements HistoryStore {
     return commits.reverse()
   }
 
+  /** Another store with the same versions and commits; open writers stay behind. */
+  copy(options: { readonly tick?: Tick } = {}): MemoryHistory {
+    const copy = new MemoryHistory(options)
+    for (const [oid, bytes] of this.#blobs) copy.#blobs.set(oid, bytes)
+    for (const [oid, commit] of this.#commits) copy.#commits.set(oid, commit)
+    copy.#head = this.#head
+    return copy
+  }
+
   /** Every version that is stored for good. */
   versions(): Iterable<Uint8Array> {
     return this.#blobs.values()

@@ -22,7 +22,7 @@ export interface MemoryStoreOptions {
 export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   const rows = new Map(options.rows)
   let unsynced: (readonly KeyChange[])[] = []
-  let synced = new Map(rows)
+  const synced = new Map(rows)
   const tick = options.tick ?? (async () => undefined)
   return {
     get: async (key) => rows.get(key),
@@ -45,9 +45,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     },
     close: async () => undefined,
     afterCrash({ losesUnsynced }) {
-      const kept = losesUnsynced ? synced : rows
-      synced = new Map()
-      return memoryStore({ rows: kept, ...(options.tick !== undefined && { tick: options.tick }) })
+      return memoryStore({ rows: losesUnsynced ? synced : rows, ...(options.tick !== undefined && { tick: options.tick }) })
     },
     rows: () => [...rows].sort(([a], [b]) => comparePaths(a, b)),
   }

@@ -80,7 +80,9 @@ export interface ListedFile {
 
 /** One complete look at a side, in byte order of paths. */
 export interface Listing {
+  /** Made when it is first asked for: a run that finds the digest unchanged never does. */
   readonly files: readonly ListedFile[]
+  readonly count: number
   readonly unknowns: readonly Unknown[]
   /** Directories that are mount points, in byte order. */
   readonly mounts: readonly string[]

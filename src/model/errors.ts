@@ -83,6 +83,14 @@ export type SyncError =
       readonly why: "conflict_open" | "version_not_here"
       readonly path: string
     }
+  | {
+      readonly code: "resolve_refused"
+      /** Conflicts that were to be resolved. */
+      readonly total: number
+      readonly problems: readonly ResolveProblem[]
+    }
+  /** The program that the user merges or compares with. */
+  | { readonly code: "tool_failed"; readonly why: string }
   | { readonly code: "confirm_needed"; readonly what: string; readonly flag: string }
   | {
       readonly code: "lock_held"
@@ -115,3 +123,28 @@ export interface Overlap {
   readonly run?: RunId
   readonly conflict?: ConflictId
 }
+
+/** Why a conflict cannot be resolved as asked. */
+export type ResolveProblem = {
+  readonly conflict: ConflictId
+  readonly path: string
+} & (
+  | {
+      readonly why: "overlap"
+      readonly places: number
+      readonly first?: { readonly line: number; readonly local: string; readonly remote: string }
+    }
+  | { readonly why: "copy_gone" | "copy_torn"; readonly copy: string }
+  | {
+      readonly why:
+        | "path_taken"
+        | "changed_since"
+        | "no_base"
+        | "not_text"
+        | "version_not_here"
+        | "name_is_folder"
+        | "has_no_winner"
+        | "undone"
+        | "unknown"
+    }
+)

@@ -107,9 +107,14 @@ export function isReserved(path: string): boolean {
  * suffix, code points that HFS+ drops. Source: git's own `is_ntfs_dotgit` and `is_hfs_dotgit`.
  */
 export function isGitName(name: string): boolean {
-  if (name.length < 4) return false
+  if (name.length < 4 || !mayBeGitName(name.charCodeAt(0))) return false
   const folded = foldName(name)
   return folded === ".git" || /^git~\d+$/.test(folded)
+}
+
+/** Nearly every name is told apart by its first character: `.`, `g`, `G`, or one that HFS+ may drop. */
+function mayBeGitName(first: number): boolean {
+  return first === 0x2e || first === 0x67 || first === 0x47 || first >= 0x200c
 }
 
 const HFS_IGNORED = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g

@@ -27,10 +27,15 @@ export interface Goal {
 
 export function planGoals(
   goals: readonly Goal[],
-  options: { readonly paths: ReadonlyMap<RelativePath, PathState>; readonly atMs: number },
+  options: {
+    readonly paths: ReadonlyMap<RelativePath, PathState>
+    readonly atMs: number
+    /** A move keeps the time of its file; where everything shall carry `atMs`, bytes are written anew. */
+    readonly canMove?: boolean
+  },
 ): readonly Action[] {
   const stateOf = (path: RelativePath) => options.paths.get(path) ?? {}
-  const moves = pairMoves(goals, stateOf)
+  const moves = options.canMove === false ? [] : pairMoves(goals, stateOf)
   const paired = new Set(moves.flatMap(({ path, to }) => [path, to]))
   const others = goals
     .filter(({ path }) => !paired.has(path))

@@ -131,6 +131,16 @@ describe("a conflict", () => {
         ],
       },
       {
+        rule: "takes the next pair where a name was forgotten only now",
+        base: { "p.conflict2": "c" },
+        local: { p: "y" },
+        remote: { p: "z" },
+        agreed: ["forget p.conflict2"],
+        plan: [
+          "conflict: move local p to p.conflict3; move remote p to p.conflict4; write remote p.conflict3 y; write local p.conflict4 z",
+        ],
+      },
+      {
         rule: "finds names in a directory that has an unreadable one",
         local: { "d/p": "y" },
         remote: { "d/p": "z" },

@@ -23,19 +23,23 @@ const TRASH = `${CONTROL}trash/`
 
 export class Oracle {
   readonly #places: Places
-  readonly #written = new Set<string>()
+  #written = new Set<string>()
   #owed = new Set<string>()
 
-  constructor(places: Places) {
+  constructor(places: Places, copied?: Oracle) {
     this.#places = places
+    if (copied === undefined) return
+    this.#owed = new Set(copied.#owed)
+    this.#written = new Set(copied.#written)
   }
 
   /** Whatever a user does goes through here. */
   user(edit: () => void): void {
     edit()
-    const { visible, found } = this.#look()
+    const { visible, aside, found } = this.#look()
     for (const content of this.#owed) if (!found.has(content)) this.#owed.delete(content)
-    for (const content of visible) {
+    // An editor that has a replaced file still open writes into the trash.
+    for (const content of [...visible, ...aside]) {
       this.#owed.add(content)
       this.#written.add(content)
     }
@@ -50,18 +54,20 @@ export class Oracle {
       if (!found.has(content)) throw new Violation(`lost ${content} by ${step}`)
   }
 
-  #look(): { readonly visible: ReadonlySet<string>; readonly found: ReadonlySet<string> } {
+  #look(): { readonly [Where in "visible" | "aside" | "found"]: ReadonlySet<string> } {
     const visible = new Set<string>()
+    const aside = new Set<string>()
     const found = new Set<string>()
     for (const [path, bytes] of this.#places.files()) {
       const isOurs = path.startsWith(CONTROL)
       if (isOurs && !path.startsWith(TRASH)) continue
       const name = nameOf(bytes)
       found.add(name)
-      if (!isOurs) visible.add(name)
+      if (isOurs) aside.add(name)
+      else visible.add(name)
     }
     for (const bytes of this.#places.kept()) found.add(nameOf(bytes))
-    return { visible, found }
+    return { visible, aside, found }
   }
 }
 

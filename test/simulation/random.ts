@@ -8,6 +8,8 @@ export interface Prng {
   chance(probability: number): boolean
   pick<T>(items: readonly T[]): T
   hex(digits: number): string
+  /** Another that goes on from here in the same way. */
+  fork(): Prng
 }
 
 export function prngOf(seed: number): Prng {
@@ -37,5 +39,6 @@ export function prngOf(seed: number): Prng {
           .padStart(8, "0")
       return text.slice(0, digits)
     },
+    fork: () => prngOf(state),
   }
 }

@@ -292,7 +292,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     rule: "more files than a wave takes",
-    stride: 211,
+    stride: 83,
     async prepare(simulation) {
       await agree(simulation)
       for (let n = 0; n < 150; n++) simulation.device(0).write(`up/${n}.md`, `up ${n}`)

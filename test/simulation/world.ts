@@ -42,6 +42,8 @@ export interface Tick {
   /** Which port, which call, where. */
   readonly at: string
   readonly phase: string
+  /** Something may be different from how it was at the tick before. Between two such ticks all crashes are alike. */
+  readonly isEffect: boolean
 }
 
 export type RemoteKind = "folder" | "memory"
@@ -49,17 +51,35 @@ export type RemoteKind = "folder" | "memory"
 const FIRST_MS = Date.UTC(2026, 2, 2)
 /** Calls that may take bytes away or bring them to a user's path; all others change nothing that an oracle sees. */
 const TOUCHING = new Set(["rename", "unlink", "link", "createFile", "apply"])
+const CHANGING = new Set([
+  ...TOUCHING,
+  "write",
+  "makeDirectory",
+  "removeDirectory",
+  "history",
+  "createEpoch",
+  "appendEpoch",
+])
 
 export const sha256: Sha256 = (content) =>
   mustContentHash(`sha256:${createHash("sha256").update(content).digest("hex")}`)
 
+export interface SimulationOptions {
+  readonly seed: number
+  readonly remote: RemoteKind
+  readonly devices: number
+  readonly profile?: ProfileName
+  readonly ignore?: string
+}
+
 export class Simulation {
+  readonly options: SimulationOptions
   readonly prng: Prng
   readonly devices: SimulatedDevice[] = []
   readonly remote: SimulatedRemote
   readonly oracle: Oracle
   /** Who edited a path by hand: a path that only one device edited has no conflict. */
-  readonly editors = new Map<string, Set<string>>()
+  readonly editors: Map<string, Set<string>>
   nowMs = FIRST_MS
   ticks = 0
   /** May crash the device by its `isDead`, or wait. */
@@ -70,27 +90,20 @@ export class Simulation {
   failCall: ((life: Life, call: string, path: string, phase: string) => Trouble | undefined) | undefined
   trace: string[] | undefined
 
-  constructor(options: {
-    readonly seed: number
-    readonly remote: RemoteKind
-    readonly devices: number
-    readonly profile?: ProfileName
-    readonly ignore?: string
-  }) {
-    this.prng = prngOf(options.seed)
-    this.remote = new SimulatedRemote(this, options.remote)
-    for (let number = 1; number <= options.devices; number++)
-      this.devices.push(
-        new SimulatedDevice(this, {
-          name: `device-${number}`,
-          profile: options.profile ?? "balanced",
-          ignore: options.ignore ?? "",
-        }),
-      )
-    this.oracle = new Oracle({
-      files: () => this.#files(),
-      kept: () => this.#kept(),
-    })
+  constructor(options: SimulationOptions, copied?: Simulation) {
+    this.options = options
+    this.prng = copied?.prng.fork() ?? prngOf(options.seed)
+    this.nowMs = copied?.nowMs ?? FIRST_MS
+    this.editors = new Map([...(copied?.editors ?? [])].map(([path, who]) => [path, new Set(who)]))
+    this.remote = new SimulatedRemote(this, options.remote, copied?.remote)
+    for (let index = 0; index < options.devices; index++)
+      this.devices.push(new SimulatedDevice(this, index, copied?.device(index)))
+    this.oracle = new Oracle({ files: () => this.#files(), kept: () => this.#kept() }, copied?.oracle)
+  }
+
+  /** The same world once more, as it is between two runs; what happens to one does not touch the other. */
+  fork(): Simulation {
+    return new Simulation(this.options, this)
   }
 
   device(index: number): SimulatedDevice {
@@ -106,7 +119,8 @@ export class Simulation {
     const { at, method, phase } = call
     this.trace?.push(`${this.ticks} ${life.device.name} ${at} ${phase}`)
     if (phase !== "before" && TOUCHING.has(method)) this.oracle.check(`${at} ${phase}`)
-    if (this.hook !== undefined) await this.hook({ life, at, phase })
+    if (this.hook !== undefined)
+      await this.hook({ life, at, phase, isEffect: phase !== "before" && CHANGING.has(method) })
     if (life.isDead) throw new Crash()
   }
 
@@ -133,13 +147,14 @@ export class Simulation {
 export class SimulatedRemote {
   readonly kind: RemoteKind
   readonly disk: MemoryDisk
-  readonly bucket: MemoryBucket = emptyBucket()
+  readonly bucket: MemoryBucket
   readonly #simulation: Simulation
 
-  constructor(simulation: Simulation, kind: RemoteKind) {
+  constructor(simulation: Simulation, kind: RemoteKind, copied?: SimulatedRemote) {
     this.#simulation = simulation
     this.kind = kind
-    this.disk = new MemoryDisk({ nowMs: () => simulation.nowMs })
+    this.disk = new MemoryDisk({ nowMs: () => simulation.nowMs }, copied?.disk)
+    this.bucket = copied === undefined ? emptyBucket() : copyBucket(copied.bucket)
   }
 
   open(life: Life): Backend {
@@ -215,25 +230,23 @@ export class SimulatedDevice {
   profile: ProfileName
   ignore: string
   disk: MemoryDisk
-  store: MemoryStore = memoryStore()
+  store: MemoryStore
   readonly history: MemoryHistory
   readonly #simulation: Simulation
-  isAdopted = false
+  isAdopted: boolean
   #life: Life = { device: this, isDead: false }
 
-  constructor(
-    simulation: Simulation,
-    options: { readonly name: string; readonly profile: ProfileName; readonly ignore: string },
-  ) {
+  constructor(simulation: Simulation, index: number, copied?: SimulatedDevice) {
     this.#simulation = simulation
-    this.name = options.name
-    this.id = options.name as DeviceId
-    this.profile = options.profile
-    this.ignore = options.ignore
-    this.disk = new MemoryDisk({ nowMs: () => simulation.nowMs })
-    this.history = new MemoryHistory({
-      tick: (at) => simulation.tick(this.#life, { at, method: "history", phase: "" }),
-    })
+    this.name = `device-${index + 1}`
+    this.id = this.name as DeviceId
+    this.profile = copied?.profile ?? simulation.options.profile ?? "balanced"
+    this.ignore = copied?.ignore ?? simulation.options.ignore ?? ""
+    this.isAdopted = copied?.isAdopted ?? false
+    this.disk = new MemoryDisk({ nowMs: () => simulation.nowMs }, copied?.disk)
+    this.store = copied?.store.afterCrash({ losesUnsynced: false }) ?? memoryStore()
+    const tick = (at: string) => simulation.tick(this.#life, { at, method: "history", phase: "" })
+    this.history = copied?.history.copy({ tick }) ?? new MemoryHistory({ tick })
   }
 
   tree(): ReadonlyMap<string, string> {
@@ -365,6 +378,14 @@ export class SimulatedDevice {
       device: this.id,
       largeFileBytes: 48,
     }
+  }
+}
+
+function copyBucket({ objects, epoch, nextEtag }: MemoryBucket): MemoryBucket {
+  return {
+    objects: new Map(objects),
+    epoch: epoch === undefined ? undefined : { id: epoch.id, pairs: [...epoch.pairs] },
+    nextEtag,
   }
 }
 

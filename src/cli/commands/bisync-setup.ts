@@ -18,7 +18,12 @@ export class BisyncSetupCommand extends BmCommand {
       Exit codes: 0 done, 1 failed, 2 some paths could not be synced, 4 refused, 6 conflicts were left open, 8 another sync is
       running, 64 wrong usage.
     `,
-    examples: [["Sync a folder with a network share", "bm cloud bisync-setup --dir ~/notes --remote file:/mnt/share/notes"]],
+    examples: [
+      [
+        "Sync a folder with a network share",
+        "bm cloud bisync-setup --dir ~/notes --remote file:/mnt/share/notes",
+      ],
+    ],
   })
 
   dir = Option.String("--dir", { description: "The sync directory (default ~/basic-memory-cloud-sync)" })
@@ -29,7 +34,8 @@ export class BisyncSetupCommand extends BmCommand {
 
   async run(output: Output): Promise<number> {
     const bm = await import("../../index.ts")
-    if (this.backend !== undefined && this.backend !== "native") return output.fail({ code: "usage", message: `--backend ${this.backend} is not for folders` })
+    if (this.backend !== undefined && this.backend !== "native")
+      return output.fail({ code: "usage", message: `--backend ${this.backend} is not for folders` })
     const { place, holder, cwd } = this.context
     const report = await bm.setup(place, {
       holder,
@@ -58,7 +64,8 @@ function setupLines(report: SetupReport, home: string): readonly string[] {
       "[4/4] would compare both sides: equal files are agreed on, one-sided files are copied, nothing is deleted",
     ]
   }
-  const done = (result: SetupReport["state"], text: string) => `✓ ${text}${result === "already_done" ? " already done" : ""}`
+  const done = (result: SetupReport["state"], text: string) =>
+    `✓ ${text}${result === "already_done" ? " already done" : ""}`
   const isReady = baseline === "already_done"
   return [
     `[1/4] ✓ Remote ${escapeForTerminal(report.remote)} ${remoteFolder === "created" ? "created" : "found"}`,
@@ -75,17 +82,33 @@ function baselineText(cycle: Cycle | undefined): string {
   return `✓ Baseline set: ${equal} files equal, ${downloaded} downloaded, ${uploaded} uploaded, ${replaced} replaced`
 }
 
-function baselineCounts(cycle: Cycle | undefined): { readonly equal: number; readonly downloaded: number; readonly uploaded: number; readonly replaced: number } {
+function baselineCounts(cycle: Cycle | undefined): {
+  readonly equal: number
+  readonly downloaded: number
+  readonly uploaded: number
+  readonly replaced: number
+} {
   if (cycle?.kind !== "performed") return { equal: 0, downloaded: 0, uploaded: 0, replaced: 0 }
   const { performed, prepared } = cycle
-  const replaced = performed.outcomes.filter(({ kind, action }) => kind === "done" && action.keeps.length > 0).length
-  return { equal: prepared.plan.agreed.length, downloaded: performed.counts.downloaded, uploaded: performed.counts.uploaded, replaced }
+  const replaced = performed.outcomes.filter(
+    ({ kind, action }) => kind === "done" && action.keeps.length > 0,
+  ).length
+  return {
+    equal: prepared.plan.agreed.length,
+    downloaded: performed.counts.downloaded,
+    uploaded: performed.counts.uploaded,
+    replaced,
+  }
 }
 
 function conflictLines(cycle: Cycle | undefined): readonly string[] {
   if (cycle?.kind !== "performed") return []
   return cycle.prepared.plan.actions.flatMap(({ conflict, path }) =>
-    conflict === undefined ? [] : [`  ${conflict.id}  ${escapeForTerminal(path)} differed: ${conflict.winner === undefined ? "both are kept as files" : `newer wins, undo: bm cloud undo ${conflict.id}`}`],
+    conflict === undefined
+      ? []
+      : [
+          `  ${conflict.id}  ${escapeForTerminal(path)} differed: ${conflict.winner === undefined ? "both are kept as files" : `newer wins, undo: bm cloud undo ${conflict.id}`}`,
+        ],
   )
 }
 
@@ -102,7 +125,13 @@ function setupJson(report: SetupReport): object {
       { n: 1, name: "remote", result: report.remoteFolder },
       { n: 2, name: "directory", result: report.directory, git: report.hasGitLink },
       { n: 3, name: "state", result: report.state },
-      { n: 4, name: "baseline", result: report.baseline, run, ...(cycle !== undefined && baselineCounts(cycle)) },
+      {
+        n: 4,
+        name: "baseline",
+        result: report.baseline,
+        run,
+        ...(cycle !== undefined && baselineCounts(cycle)),
+      },
     ],
   }
 }

@@ -33,21 +33,32 @@ export class BisyncCommand extends BmCommand {
     `,
     examples: [
       ["See exactly what a sync would do", "bm cloud bisync --dry-run"],
-      ["Save a plan, then do exactly that", "bm cloud bisync --dry-run --out plan.json && bm cloud bisync --apply plan.json"],
+      [
+        "Save a plan, then do exactly that",
+        "bm cloud bisync --dry-run --out plan.json && bm cloud bisync --apply plan.json",
+      ],
     ],
   })
 
   profile = Option.String("--profile", { description: "safe, balanced or fast" })
-  conflictResolve = Option.String("--conflict-resolve", { description: "none keeps both versions as files, newer uses the newer one" })
+  conflictResolve = Option.String("--conflict-resolve", {
+    description: "none keeps both versions as files, newer uses the newer one",
+  })
   maxDelete = Option.String("--max-delete", { description: "Most files to delete on one side, for this run" })
-  confirmDeletes = Option.String("--confirm-deletes", { description: "Let exactly this many deletes through, once" })
+  confirmDeletes = Option.String("--confirm-deletes", {
+    description: "Let exactly this many deletes through, once",
+  })
   project = Option.String("--project", { description: "Only this project" })
   dir = Option.String("--dir", { description: "The sync directory, to be sure of it" })
   dryRun = Option.Boolean("--dry-run", false, { description: "Show the plan; change nothing" })
-  resync = Option.Boolean("--resync", false, { description: "Compare both sides anew; nothing is deleted, losers are kept" })
+  resync = Option.Boolean("--resync", false, {
+    description: "Compare both sides anew; nothing is deleted, losers are kept",
+  })
   out = Option.String("--out", { description: "With --dry-run: save the plan" })
   apply = Option.String("--apply", { description: "Do exactly a saved plan, or nothing" })
-  exitCode = Option.Boolean("--exit-code", false, { description: "Say with the exit code what the plan holds" })
+  exitCode = Option.Boolean("--exit-code", false, {
+    description: "Say with the exit code what the plan holds",
+  })
 
   async run(output: Output): Promise<number> {
     const bm = await import("../../index.ts")
@@ -62,14 +73,24 @@ export class BisyncCommand extends BmCommand {
     return runSync({ bm, command: this, output, options: options.value })
   }
 
-  private parseOptions(bm: Engine): { readonly ok: true; readonly value: BisyncOptions } | { readonly ok: false; readonly error: SyncError } {
+  private parseOptions(
+    bm: Engine,
+  ):
+    | { readonly ok: true; readonly value: BisyncOptions }
+    | { readonly ok: false; readonly error: SyncError } {
     const usage = (message: string) => ({ ok: false, error: { code: "usage", message } as const }) as const
     const maxDelete = parseCount(this.maxDelete, "--max-delete")
     const confirmed = parseCount(this.confirmDeletes, "--confirm-deletes")
     if (!maxDelete.ok) return maxDelete
     if (!confirmed.ok) return confirmed
-    if (this.profile !== undefined && !bm.isProfileName(this.profile)) return usage(`there is no profile ${JSON.stringify(this.profile)}: use safe, balanced or fast`)
-    if (this.conflictResolve !== undefined && this.conflictResolve !== "none" && this.conflictResolve !== "newer") return usage("--conflict-resolve takes none or newer")
+    if (this.profile !== undefined && !bm.isProfileName(this.profile))
+      return usage(`there is no profile ${JSON.stringify(this.profile)}: use safe, balanced or fast`)
+    if (
+      this.conflictResolve !== undefined &&
+      this.conflictResolve !== "none" &&
+      this.conflictResolve !== "newer"
+    )
+      return usage("--conflict-resolve takes none or newer")
     if (this.out !== undefined && !this.dryRun) return usage("--out goes with --dry-run")
     if (this.apply !== undefined && this.resync) return usage("--apply and --resync exclude each other")
     return {
@@ -79,7 +100,9 @@ export class BisyncCommand extends BmCommand {
         isDryRun: this.dryRun,
         isResync: this.resync,
         ...(this.profile !== undefined && { profile: this.profile as ProfileName }),
-        ...(this.conflictResolve !== undefined && { conflictResolve: this.conflictResolve as "none" | "newer" }),
+        ...(this.conflictResolve !== undefined && {
+          conflictResolve: this.conflictResolve as "none" | "newer",
+        }),
         ...(maxDelete.value !== undefined && { maxDelete: maxDelete.value }),
         ...(confirmed.value !== undefined && { confirmedDeletes: confirmed.value }),
         ...(this.project !== undefined && { project: this.project }),
@@ -91,16 +114,36 @@ export class BisyncCommand extends BmCommand {
   private async runDry(bm: Engine, output: Output, options: BisyncOptions): Promise<number> {
     const planned = await bm.dryRun(this.context.place, options)
     if (!planned.ok) return output.fail(planned.error)
-    const document = planDocument(planned.value, { kind: this.resync ? "resync" : "bisync", version: VERSION })
-    return showPlan({ output, planned: planned.value, document, out: this.out === undefined ? undefined : resolve(this.context.cwd, this.out), hasExitCode: this.exitCode })
+    const document = planDocument(planned.value, {
+      kind: this.resync ? "resync" : "bisync",
+      version: VERSION,
+    })
+    return showPlan({
+      output,
+      planned: planned.value,
+      document,
+      out: this.out === undefined ? undefined : resolve(this.context.cwd, this.out),
+      hasExitCode: this.exitCode,
+    })
   }
 
-  private async confirmResync(bm: Engine, output: Output, options: BisyncOptions): Promise<number | undefined> {
+  private async confirmResync(
+    bm: Engine,
+    output: Output,
+    options: BisyncOptions,
+  ): Promise<number | undefined> {
     if (this.yes) return undefined
-    if (!this.context.isInteractive) return output.fail({ code: "confirm_needed", what: "--resync", flag: "--yes" })
+    if (!this.context.isInteractive)
+      return output.fail({ code: "confirm_needed", what: "--resync", flag: "--yes" })
     const planned = await bm.dryRun(this.context.place, options)
-    if (planned.ok) output.lines(planLines(planned.value, { isVerbose: this.verbose, title: "Rebuilding the baseline", next: "" }))
-    else output.line("Rebuilding the baseline: both sides are compared anew, nothing is deleted, losers are kept")
+    if (planned.ok)
+      output.lines(
+        planLines(planned.value, { isVerbose: this.verbose, title: "Rebuilding the baseline", next: "" }),
+      )
+    else
+      output.line(
+        "Rebuilding the baseline: both sides are compared anew, nothing is deleted, losers are kept",
+      )
     return (await confirm(this.context, "Continue?")) ? undefined : 0
   }
 
@@ -112,9 +155,12 @@ export class BisyncCommand extends BmCommand {
     const config = bm.requireConfig(this.context.place)
     if (!config.ok) return output.fail(config.error)
     const { roots, profile } = document
-    if (roots.local !== config.value.syncDir || roots.remote !== config.value.remote) return output.fail({ code: "plan_foreign", why: "roots", detail: `${roots.local}, ${roots.remote}` })
-    if (document.kind === "undo" || document.kind === "redo") return applyUndoPlan({ bm, command: this, output, document, saved })
-    if (options.profile !== undefined && options.profile !== profile.name) return output.fail({ code: "plan_foreign", why: "settings", detail: profile.name })
+    if (roots.local !== config.value.syncDir || roots.remote !== config.value.remote)
+      return output.fail({ code: "plan_foreign", why: "roots", detail: `${roots.local}, ${roots.remote}` })
+    if (document.kind === "undo" || document.kind === "redo")
+      return applyUndoPlan({ bm, command: this, output, document, saved })
+    if (options.profile !== undefined && options.profile !== profile.name)
+      return output.fail({ code: "plan_foreign", why: "settings", detail: profile.name })
     const exact: BisyncOptions = {
       ...options,
       apply: saved,
@@ -122,22 +168,37 @@ export class BisyncCommand extends BmCommand {
       conflictResolve: profile.conflict_resolve as "none" | "newer",
       maxDelete: profile.max_delete,
     }
-    return this.dryRun ? this.showChecks(bm, output, { options: exact, document }) : runSync({ bm, command: this, output, options: exact, appliedPlan: document.plan })
+    return this.dryRun
+      ? this.showChecks(bm, output, { options: exact, document })
+      : runSync({ bm, command: this, output, options: exact, appliedPlan: document.plan })
   }
 
-  private async showChecks(bm: Engine, output: Output, at: { readonly options: BisyncOptions; readonly document: PlanDocument }): Promise<number> {
+  private async showChecks(
+    bm: Engine,
+    output: Output,
+    at: { readonly options: BisyncOptions; readonly document: PlanDocument },
+  ): Promise<number> {
     const { options, document } = at
     const planned = await bm.dryRun(this.context.place, options)
     if (!planned.ok) return output.fail(planned.error)
     const run = planned.value
     const judged = options.apply === undefined ? [] : bm.judgeSaved(options.apply, run.prepared.plan)
     const checks = new Map<string, Check>(judged.map(({ record, check }) => [record.path, check]))
-    output.json({ ...document, actions: document.actions.map((action) => ({ ...action, check: checks.get(action.path) ?? "stale" })) })
-    const counts = (["holds", "stale", "done"] as const).map((check) => [judged.filter((each) => each.check === check).length, check] as const).filter(([count]) => count > 0)
-    output.line(`Plan ${document.plan} from ${formatTime(Date.parse(document.created_at))}, checked now: ${counts.map(([count, check]) => `${count} ${check}`).join(", ")}`)
+    output.json({
+      ...document,
+      actions: document.actions.map((action) => ({ ...action, check: checks.get(action.path) ?? "stale" })),
+    })
+    const counts = (["holds", "stale", "done"] as const)
+      .map((check) => [judged.filter((each) => each.check === check).length, check] as const)
+      .filter(([count]) => count > 0)
+    output.line(
+      `Plan ${document.plan} from ${formatTime(Date.parse(document.created_at))}, checked now: ${counts.map(([count, check]) => `${count} ${check}`).join(", ")}`,
+    )
     for (const { record, check } of judged) {
       const action = run.prepared.plan.actions.find(({ path }) => path === record.path)
-      output.line(`  ${check.padEnd(5)}${action === undefined ? `  ${record.op} ${record.path}` : actionLine(action)}`)
+      output.line(
+        `  ${check.padEnd(5)}${action === undefined ? `  ${record.op} ${record.path}` : actionLine(action)}`,
+      )
     }
     return judged.every(({ check }) => check === "holds") ? 0 : 5
   }
@@ -149,7 +210,14 @@ export function readSaved(bm: Engine, file: string): Saved {
   try {
     return readPlanDocument(readFileSync(file, "utf8"), (records) => bm.recordsDigest(records, bm.sha256))
   } catch (error) {
-    return { ok: false, error: { code: "plan_foreign", why: "unreadable", detail: error instanceof Error && "code" in error ? `${file}: ${String(error.code)}` : file } }
+    return {
+      ok: false,
+      error: {
+        code: "plan_foreign",
+        why: "unreadable",
+        detail: error instanceof Error && "code" in error ? `${file}: ${String(error.code)}` : file,
+      },
+    }
   }
 }
 
@@ -175,17 +243,30 @@ export async function runSync({ bm, command, output, options, appliedPlan }: Syn
         onPlanned: (planned) => output.json(startedEvent(planned, context.holder.since)),
         onProgress: (at) => {
           progress.show(at)
-          output.json({ schema: "bm.event/1", type: "progress", done: at.done, of: at.of, bytes: at.bytes, of_bytes: at.ofBytes, path: at.action.path })
+          output.json({
+            schema: "bm.event/1",
+            type: "progress",
+            done: at.done,
+            of: at.of,
+            bytes: at.bytes,
+            of_bytes: at.ofBytes,
+            path: at.action.path,
+          })
         },
       },
       (result) => conclude(bm, result),
     )
     progress.clear()
     if (!ran.ok) return output.fail(ran.error)
-    if (ran.value.setAside !== undefined && ran.value.setAside !== "") output.note(`The state that could not be used is kept in ${ran.value.setAside}`)
+    if (ran.value.setAside !== undefined && ran.value.setAside !== "")
+      output.note(`The state that could not be used is kept in ${ran.value.setAside}`)
     const { finished } = ran.value
     if (finished === undefined) return nothingToDo(output, ran.value.run, Date.now() - startedMs)
-    return reportRun(output, { ...finished, ms: Date.now() - startedMs, ...(appliedPlan !== undefined && { appliedPlan }) })
+    return reportRun(output, {
+      ...finished,
+      ms: Date.now() - startedMs,
+      ...(appliedPlan !== undefined && { appliedPlan }),
+    })
   } finally {
     stop.release()
   }
@@ -204,13 +285,40 @@ async function conclude(bm: Engine, { cycle, opened, setAside }: Ran): Promise<C
   return { ...about, run: cycle.prepared.run, finished: { cycle, evidence } }
 }
 
-function startedEvent(planned: { readonly run: string; readonly plan: string; readonly kind: string; readonly actions: number }, at: string): object {
-  return { schema: "bm.event/1", type: "run.started", run: planned.run, kind: planned.kind, at, plan: planned.plan, actions: planned.actions }
+function startedEvent(
+  planned: { readonly run: string; readonly plan: string; readonly kind: string; readonly actions: number },
+  at: string,
+): object {
+  return {
+    schema: "bm.event/1",
+    type: "run.started",
+    run: planned.run,
+    kind: planned.kind,
+    at,
+    plan: planned.plan,
+    actions: planned.actions,
+  }
 }
 
 function nothingToDo(output: Output, run: string, ms: number): number {
   output.line("✓ Sync completed")
-  output.json({ schema: "bm.event/1", type: "run.finished", run, ok: true, exit: 0, uploaded: 0, downloaded: 0, deleted: 0, moved: 0, conflicts: [], open: [], stale: [], bytes_up: 0, bytes_down: 0, ms, undo: null })
+  output.json({
+    schema: "bm.event/1",
+    type: "run.finished",
+    run,
+    ok: true,
+    exit: 0,
+    uploaded: 0,
+    downloaded: 0,
+    deleted: 0,
+    moved: 0,
+    conflicts: [],
+    open: [],
+    stale: [],
+    bytes_up: 0,
+    bytes_down: 0,
+    ms,
+    undo: null,
+  })
   return 0
 }
-

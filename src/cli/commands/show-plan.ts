@@ -21,13 +21,26 @@ export async function showPlan(at: {
     try {
       writeFileSync(out, `${JSON.stringify(document, undefined, 1)}\n`)
     } catch (error) {
-      return output.fail({ code: "state_write_failed", trouble: { code: "io", path: out, detail: error instanceof Error && "code" in error ? String(error.code) : "EIO" } })
+      return output.fail({
+        code: "state_write_failed",
+        trouble: {
+          code: "io",
+          path: out,
+          detail: error instanceof Error && "code" in error ? String(error.code) : "EIO",
+        },
+      })
     }
   }
   output.json(document)
-  const next = out === undefined ? (at.next ?? "Apply exactly this: bm cloud bisync --dry-run --out plan.json && bm cloud bisync --apply plan.json") : `Saved ${out} (${plural(document.actions.length, "action")}). Apply exactly this: bm cloud bisync --apply ${out}`
+  const next =
+    out === undefined
+      ? (at.next ??
+        "Apply exactly this: bm cloud bisync --dry-run --out plan.json && bm cloud bisync --apply plan.json")
+      : `Saved ${out} (${plural(document.actions.length, "action")}). Apply exactly this: bm cloud bisync --apply ${out}`
   const baseline = planned.baseline === undefined ? "" : ` · compared with baseline ${planned.baseline}`
-  const title = at.title ?? `Plan ${document.plan} · ${planned.profile.name} · ${plural(planned.compared, "file")}${baseline}`
+  const title =
+    at.title ??
+    `Plan ${document.plan} · ${planned.profile.name} · ${plural(planned.compared, "file")}${baseline}`
   output.lines(planLines(planned, { isVerbose: output.isVerbose, title, next }))
   return at.hasExitCode ? planExit(planned) : 0
 }

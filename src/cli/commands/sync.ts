@@ -17,7 +17,9 @@ export class SyncCommand extends BmCommand {
   })
 
   project = Option.String("--project", { description: "Only this project" })
-  confirmDeletes = Option.String("--confirm-deletes", { description: "Let exactly this many deletes through, once" })
+  confirmDeletes = Option.String("--confirm-deletes", {
+    description: "Let exactly this many deletes through, once",
+  })
   dryRun = Option.Boolean("--dry-run", false, { description: "Show the plan; change nothing" })
 
   async run(output: Output): Promise<number> {

@@ -2,7 +2,15 @@
 
 import { resolve } from "node:path"
 import { Command, Option } from "clipanion"
-import type { IfChanged, Judged, PlannedRun, SavedPlan, SyncError, TakeBackOptions, TookBack } from "../../index.ts"
+import type {
+  IfChanged,
+  Judged,
+  PlannedRun,
+  SavedPlan,
+  SyncError,
+  TakeBackOptions,
+  TookBack,
+} from "../../index.ts"
 import { BmCommand, parseCount } from "../command.ts"
 import { troubleText } from "../error-text.ts"
 import { escapeForTerminal, plural } from "../format.ts"
@@ -17,27 +25,48 @@ type Engine = typeof import("../../index.ts")
 const IF_CHANGED = ["merge", "skip", "keep-both", "overwrite"] as const
 
 abstract class TakeBackCommand extends BmCommand {
-  ifChanged = Option.String("--if-changed", "merge", { description: "Where a file was changed since: merge, skip, keep-both or overwrite" })
-  confirmDeletes = Option.String("--confirm-deletes", { description: "Let exactly this many deletes through, once" })
+  ifChanged = Option.String("--if-changed", "merge", {
+    description: "Where a file was changed since: merge, skip, keep-both or overwrite",
+  })
+  confirmDeletes = Option.String("--confirm-deletes", {
+    description: "Let exactly this many deletes through, once",
+  })
   dryRun = Option.Boolean("--dry-run", false, { description: "Show the plan; change nothing" })
   out = Option.String("--out", { description: "With --dry-run: save the plan" })
 
-  protected async takeBack(output: Output, names: Omit<UndoNames, "if_changed">, to?: string): Promise<number> {
+  protected async takeBack(
+    output: Output,
+    names: Omit<UndoNames, "if_changed">,
+    to?: string,
+  ): Promise<number> {
     const bm = await import("../../index.ts")
     const options = this.parse(names, to)
     if (!options.ok) return output.fail(options.error)
     const out = this.out === undefined ? undefined : resolve(this.context.cwd, this.out)
-    return runTakeBack({ bm, command: this, output, options: options.value, names: { ...names, if_changed: this.ifChanged }, ...(out !== undefined && { out }) })
+    return runTakeBack({
+      bm,
+      command: this,
+      output,
+      options: options.value,
+      names: { ...names, if_changed: this.ifChanged },
+      ...(out !== undefined && { out }),
+    })
   }
 
-  private parse(names: Omit<UndoNames, "if_changed">, to: string | undefined): { readonly ok: true; readonly value: TakeBackOptions } | { readonly ok: false; readonly error: SyncError } {
+  private parse(
+    names: Omit<UndoNames, "if_changed">,
+    to: string | undefined,
+  ):
+    | { readonly ok: true; readonly value: TakeBackOptions }
+    | { readonly ok: false; readonly error: SyncError } {
     const usage = (message: string) => ({ ok: false, error: { code: "usage", message } as const }) as const
     const confirmed = parseCount(this.confirmDeletes, "--confirm-deletes")
     if (!confirmed.ok) return confirmed
     if (!isIfChanged(this.ifChanged)) return usage("--if-changed takes merge, skip, keep-both or overwrite")
     if (this.out !== undefined && !this.dryRun) return usage("--out goes with --dry-run")
     const when = to === undefined ? undefined : parseWhen(to, Date.now())
-    if (to !== undefined && when === undefined) return usage(`--to does not understand ${JSON.stringify(to)}: write a time, a run, or 2h`)
+    if (to !== undefined && when === undefined)
+      return usage(`--to does not understand ${JSON.stringify(to)}: write a time, a run, or 2h`)
     return {
       ok: true,
       value: {
@@ -112,7 +141,9 @@ interface Taking {
 }
 
 async function runTakeBack({ bm, command, output, options, names, out }: Taking): Promise<number> {
-  const taken = await bm.takeBack(command.context.place, options, (tookBack) => concludeTakeBack(bm, tookBack))
+  const taken = await bm.takeBack(command.context.place, options, (tookBack) =>
+    concludeTakeBack(bm, tookBack),
+  )
   if (!taken.ok) return output.fail(taken.error)
   const { value } = taken
   switch (value.kind) {
@@ -123,7 +154,15 @@ async function runTakeBack({ bm, command, output, options, names, out }: Taking)
     case "planned": {
       const document = planDocument(value.planned, { kind: options.mode, version: VERSION, undo: names })
       const title = `${options.mode === "undo" ? "Undo" : "Redo"} ${value.name} · nothing was changed`
-      return showPlan({ output, planned: value.planned, document, out, hasExitCode: false, title, next: `Do it: bm cloud ${options.mode} ${value.name}` })
+      return showPlan({
+        output,
+        planned: value.planned,
+        document,
+        out,
+        hasExitCode: false,
+        title,
+        next: `Do it: bm cloud ${options.mode} ${value.name}`,
+      })
     }
     case "done":
       return sayDone(output, value, options)
@@ -151,18 +190,45 @@ async function concludeTakeBack(bm: Engine, tookBack: TookBack): Promise<Conclud
   if (tookBack.kind !== "ran") return tookBack
   const { ran, request, opened } = tookBack
   const { cycle, judged } = ran
-  if (cycle.kind === "planned" || cycle.kind === "settled") return { kind: "planned", name: request.name, planned: await bm.plannedRun(opened, cycle, bm.profileOf(opened.config, {})) }
+  if (cycle.kind === "planned" || cycle.kind === "settled")
+    return {
+      kind: "planned",
+      name: request.name,
+      planned: await bm.plannedRun(opened, cycle, bm.profileOf(opened.config, {})),
+    }
   if (cycle.kind === "cloned") return { kind: "nothing" }
   const { performed, prepared } = cycle
-  const skipped = performed.outcomes.flatMap((outcome) => (outcome.kind === "skipped" ? [{ path: outcome.action.path, why: troubleText(outcome.trouble) }] : []))
+  const skipped = performed.outcomes.flatMap((outcome) =>
+    outcome.kind === "skipped" ? [{ path: outcome.action.path, why: troubleText(outcome.trouble) }] : [],
+  )
   const verified = await bm.verifyGoals(opened.world, judged)
-  const moved = performed.outcomes.filter(({ kind, action }) => kind === "done" && action.op === "move").length
-  return { kind: "done", run: prepared.run, name: request.name, exit: performed.exit, judged, moved, skipped, verified }
+  const moved = performed.outcomes.filter(
+    ({ kind, action }) => kind === "done" && action.op === "move",
+  ).length
+  return {
+    kind: "done",
+    run: prepared.run,
+    name: request.name,
+    exit: performed.exit,
+    judged,
+    moved,
+    skipped,
+    verified,
+  }
 }
 
 function sayNothing(output: Output, text: string, options: TakeBackOptions): number {
   output.line(text)
-  output.json({ schema: "bm.undo/1", ok: true, run: null, undid: options.target ?? null, mode: modeName(options), files: [], not_restored: [], message: text })
+  output.json({
+    schema: "bm.undo/1",
+    ok: true,
+    run: null,
+    undid: options.target ?? null,
+    mode: modeName(options),
+    files: [],
+    not_restored: [],
+    message: text,
+  })
   return 0
 }
 
@@ -183,13 +249,19 @@ function sayDone(output: Output, done: Done, options: TakeBackOptions): number {
     [count("kept_both"), "kept both"],
     [count("skipped"), "left as they are"],
   ] as const
-  const shown = parts.filter(([files]) => files > 0).map(([files, verb], index) => (index === 0 ? `${plural(files, "file")} ${verb}` : `${files} ${verb}`))
+  const shown = parts
+    .filter(([files]) => files > 0)
+    .map(([files, verb], index) => (index === 0 ? `${plural(files, "file")} ${verb}` : `${files} ${verb}`))
   const isVerified = judged.every(({ path, goal }) => goal === undefined || verified.has(path))
-  output.line(`✓ ${options.mode === "undo" ? "Undid" : "Redid"} ${name}${shown.length === 0 ? "" : ` - ${shown.join(", ")}`}${isVerified && shown.length > 0 ? ", both sides verified" : ""}`)
+  output.line(
+    `✓ ${options.mode === "undo" ? "Undid" : "Redid"} ${name}${shown.length === 0 ? "" : ` - ${shown.join(", ")}`}${isVerified && shown.length > 0 ? ", both sides verified" : ""}`,
+  )
   for (const { path, result, copy } of judged) {
-    if (result === "kept_both") output.line(`  ${escapeForTerminal(path)} stays, the old version is ${escapeForTerminal(copy ?? "")}`)
+    if (result === "kept_both")
+      output.line(`  ${escapeForTerminal(path)} stays, the old version is ${escapeForTerminal(copy ?? "")}`)
     if (result === "skipped") output.line(`  ${escapeForTerminal(path)} was changed since and stays`)
-    if (result === "unknown") output.line(`  ${escapeForTerminal(path)} is ignored or cannot be read: not restored`)
+    if (result === "unknown")
+      output.line(`  ${escapeForTerminal(path)} is ignored or cannot be read: not restored`)
   }
   for (const { path, why } of skipped) output.line(`  not done  ${escapeForTerminal(path)}  ${why}`)
   output.line(`  ${run} · ${options.mode === "undo" ? "redo" : "undo"}: ${back}`)
@@ -201,7 +273,10 @@ function sayDone(output: Output, done: Done, options: TakeBackOptions): number {
     mode: modeName(options),
     if_changed: options.ifChanged,
     files: judged.filter(({ result }) => result !== "unknown").map((each) => fileJson(each, verified)),
-    not_restored: [...judged.filter(({ result }) => result === "unknown").map(({ path }) => ({ path, why: "unknown" })), ...skipped],
+    not_restored: [
+      ...judged.filter(({ result }) => result === "unknown").map(({ path }) => ({ path, why: "unknown" })),
+      ...skipped,
+    ],
     [options.mode === "undo" ? "redo" : "undo"]: back,
   })
   return done.exit
@@ -219,12 +294,19 @@ function fileJson({ path, result, goal, copy, linesBack }: Judged, verified: Rea
 }
 
 /** Applies a saved undo plan: the undo is judged anew, and every saved action must still be what it would do. */
-export async function applyUndoPlan(at: { readonly bm: Engine; readonly command: BmCommand & { readonly dryRun: boolean; readonly confirmDeletes: string | undefined }; readonly output: Output; readonly document: PlanDocument; readonly saved: SavedPlan }): Promise<number> {
+export async function applyUndoPlan(at: {
+  readonly bm: Engine
+  readonly command: BmCommand & { readonly dryRun: boolean; readonly confirmDeletes: string | undefined }
+  readonly output: Output
+  readonly document: PlanDocument
+  readonly saved: SavedPlan
+}): Promise<number> {
   const { bm, command, output, document, saved } = at
   const { undo } = document
   const confirmed = parseCount(command.confirmDeletes, "--confirm-deletes")
   if (!confirmed.ok) return output.fail(confirmed.error)
-  if (undo === undefined || !isIfChanged(undo.if_changed)) return output.fail({ code: "plan_foreign", why: "unreadable", detail: "it does not say what it undoes" })
+  if (undo === undefined || !isIfChanged(undo.if_changed))
+    return output.fail({ code: "plan_foreign", why: "unreadable", detail: "it does not say what it undoes" })
   const options: TakeBackOptions = {
     holder: command.context.holder,
     mode: undo.mode,

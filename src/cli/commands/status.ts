@@ -1,0 +1,180 @@
+/** `bm cloud status`: the seed's table, and below it what is stored, waiting and open. It never waits for a run. */
+
+import { Command } from "clipanion"
+import type { StatusReport } from "../../index.ts"
+import { BmCommand } from "../command.ts"
+import {
+  boxTable,
+  escapeForTerminal,
+  formatAgo,
+  formatBytes,
+  formatCount,
+  formatWhen,
+  plural,
+  type TableRow,
+} from "../format.ts"
+import type { Output } from "../output.ts"
+
+export class StatusCommand extends BmCommand {
+  static override paths = [["cloud", "status"]]
+  static override usage = Command.Usage({
+    category: "Sync",
+    description: "Show what is synced, when it was, and what is waiting",
+    details:
+      "Exit codes: 0 also where nothing is set up, 1 the configuration cannot be read, 64 wrong usage.",
+    examples: [["The table", "bm cloud status"]],
+  })
+
+  async run(output: Output): Promise<number> {
+    const bm = await import("../../index.ts")
+    const { place } = this.context
+    const report = await bm.queryStatus(place)
+    if (!report.ok) return output.fail(report.error)
+    const names = {
+      syncDir:
+        report.value.config === undefined
+          ? undefined
+          : bm.shortenHome(report.value.config.syncDir, place.home),
+    }
+    output.lines(statusLines(report.value, names.syncDir))
+    output.json(statusJson(report.value, names.syncDir))
+    return 0
+  }
+}
+
+function statusLines(report: StatusReport, syncDir: string | undefined): readonly string[] {
+  const { state, config, published, projects, nowMs } = report
+  const rows: TableRow[] = [["Status", state === "ready" ? "✓ Initialized" : "✗ Not initialized"]]
+  if (config !== undefined && syncDir !== undefined) {
+    const last = published?.last_sync
+    rows.push(
+      ["Local Directory", `${escapeForTerminal(syncDir)}${report.isLocalThere ? "" : " (not there)"}`],
+      [
+        "Remote",
+        `${escapeForTerminal(config.remote)}${report.isRemoteThere === false ? " (not there)" : ""}`,
+      ],
+      ["Last Sync", last === undefined || last === null ? "never" : lastText(last, nowMs)],
+      ["Total Projects", projects === undefined ? "unknown" : formatCount(projects.total)],
+    )
+  }
+  return [...boxTable("Cloud Bisync Status", rows), ...belowLines(report)]
+}
+
+function lastText(last: { readonly at: string; readonly ok: boolean }, nowMs: number): string {
+  const ago = formatAgo(nowMs - Date.parse(last.at))
+  return last.ok ? ago : `${ago}, not all of it`
+}
+
+function belowLines(report: StatusReport): readonly string[] {
+  const { state, config, published } = report
+  if (state === "not_set_up") return ["Next: bm cloud bisync-setup"]
+  const lines: (readonly [string, string])[] = [["Storage used", formatBytes(published?.storage_bytes ?? 0)]]
+  const waiting = waitingText(published)
+  if (waiting !== undefined) lines.push(["Waiting", waiting])
+  lines.push(...thereLines(report))
+  if (published !== undefined) lines.push(["Conflicts", conflictsText(report)])
+  const history = historyText(report)
+  if (history !== undefined) lines.push(["History", history])
+  const guard = GUARD[published?.guard ?? ""]
+  if (guard !== undefined && config !== undefined) lines.push(["Guard", guard])
+  const width = Math.max(...lines.map(([name]) => name.length))
+  const below = lines.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`)
+  return state === "ready" ? below : [...below, "Next: bm cloud bisync --resync"]
+}
+
+function thereLines({ isLocalThere, isRemoteThere }: StatusReport): readonly (readonly [string, string])[] {
+  return [
+    ...(isLocalThere ? [] : [["Directory", "not there: bring it back, or mount its disk"] as const]),
+    ...(isRemoteThere === false
+      ? [["Cloud", "not there: bring the folder back, or mount its disk"] as const]
+      : []),
+  ]
+}
+
+/** How the remote keeps a write from replacing what was not seen. */
+const GUARD: Readonly<Record<string, string>> = {
+  guarded_rename: "renames aside and links: other programs may write there too",
+  conditional: "conditional requests: other programs may write there too",
+  lease: "a lease between your devices: other programs must not write there",
+  none: "none: only this device may write there",
+}
+
+function waitingText(published: StatusReport["published"]): string | undefined {
+  if (published === undefined) return undefined
+  const { local, remote } = published.waiting
+  const parts = [
+    ...(local > 0 ? [`${formatCount(local)} here`] : []),
+    ...(remote > 0 ? [`${formatCount(remote)} in the cloud`] : []),
+  ]
+  return parts.length === 0 ? undefined : `${parts.join(", ")} (bm cloud bisync --dry-run)`
+}
+
+const RECENT_MS = 7 * 24 * 3_600_000
+
+function decidedLately({ published, nowMs }: StatusReport): number | undefined {
+  return published?.facts?.decided.filter((at) => nowMs - Date.parse(at) <= RECENT_MS).length
+}
+
+function conflictsText(report: StatusReport): string {
+  const open = report.published?.conflicts_open ?? 0
+  const decided = decidedLately(report) ?? 0
+  const parts = [
+    `${formatCount(open)} open`,
+    ...(decided > 0 ? [`${formatCount(decided)} decided in 7 days`] : []),
+  ]
+  return `${parts.join(", ")}${open + decided > 0 ? " (bm cloud conflicts)" : ""}`
+}
+
+function historyText({ published, verified, nowMs }: StatusReport): string | undefined {
+  const facts = published?.facts
+  if (facts === undefined) return undefined
+  const when = verified === undefined ? "" : formatWhen(Date.parse(verified.at), nowMs).replace(/^today /, "")
+  const parts = [
+    plural(facts.runs, "run"),
+    ...(verified === undefined
+      ? []
+      : [`${verified.isIntact ? "intact" : "DAMAGED"} when last verified ${when}`]),
+  ]
+  return `${parts.join(", ")}${facts.can_undo === null ? "" : " · undo: bm cloud undo"}`
+}
+
+function statusJson(report: StatusReport, syncDir: string | undefined): object {
+  const { state, config, published, projects, verified } = report
+  const facts = published?.facts
+  const decided = decidedLately(report)
+  return {
+    schema: "bm.status/1",
+    initialized: state === "ready",
+    sync_dir: syncDir ?? null,
+    remote: config?.remote ?? null,
+    ...(config !== undefined && {
+      device: { name: config.deviceName },
+      present: {
+        local: report.isLocalThere,
+        ...(report.isRemoteThere !== undefined && { remote: report.isRemoteThere }),
+      },
+    }),
+    last_sync: published?.last_sync ?? null,
+    projects: {
+      total: projects?.total ?? (config === undefined ? 0 : null),
+      ...(projects?.notOnCloud !== undefined && { not_on_cloud: projects.notOnCloud }),
+    },
+    storage_bytes: published?.storage_bytes ?? (config === undefined ? 0 : null),
+    waiting: published?.waiting ?? null,
+    conflicts: {
+      open: published?.conflicts_open ?? 0,
+      ...(decided !== undefined && { decided_7d: decided }),
+    },
+    history: {
+      runs: facts?.runs ?? 0,
+      verified_at: verified?.at ?? null,
+      intact: verified?.isIntact ?? null,
+      ...(facts?.can_undo !== undefined && { can_undo: facts.can_undo }),
+      ...(facts?.can_redo !== undefined && { can_redo: facts.can_redo }),
+    },
+    ...(published !== undefined && { guard: published.guard }),
+    ...(state !== "ready" && {
+      next: state === "not_set_up" ? "bm cloud bisync-setup" : "bm cloud bisync --resync",
+    }),
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * What `bm cloud status` shows: read from files that runs published, and from one look at each folder.
+ *
+ * It opens no journal and takes no lock, so it neither waits for a run nor makes one wait; whatever is not there is
+ * said to be not there.
+ */
+
+import { existsSync, readFileSync, statSync } from "node:fs"
+import { join } from "node:path"
+import type { Disk } from "../disk/disk.ts"
+import { openNodeDisk } from "../disk/node-disk.ts"
+import type { SyncError } from "../model/errors.ts"
+import { ok, type Result } from "../model/result.ts"
+import { isReserved } from "../model/path.ts"
+import { type Config, type Place, readConfig } from "./config.ts"
+import { parseRemote } from "./remote.ts"
+import { readRules } from "./rules.ts"
+import { clock, journalDirectory, stateDirectory } from "./session.ts"
+import { readStatus, type StatusFile } from "./status-file.ts"
+
+export interface StatusReport {
+  readonly state: "not_set_up" | "no_journal" | "ready"
+  readonly config?: Config
+  readonly isLocalThere: boolean
+  /** Absent where only a request could tell. */
+  readonly isRemoteThere?: boolean
+  readonly published?: StatusFile
+  readonly verified?: { readonly at: string; readonly isIntact: boolean }
+  /** Absent where the sync directory cannot be read. */
+  readonly projects?: { readonly total: number; readonly notOnCloud?: readonly string[] }
+  readonly nowMs: number
+}
+
+export async function queryStatus(place: Place): Promise<Result<StatusReport, SyncError>> {
+  const config = readConfig(place)
+  if (!config.ok) return config
+  const nowMs = clock.nowMs()
+  if (config.value === undefined) return ok({ state: "not_set_up", isLocalThere: false, nowMs })
+  const { syncDir, remote, stateKey } = config.value
+  const directory = stateDirectory(place, stateKey)
+  const parsed = parseRemote(remote, place)
+  const folder = parsed.ok ? parsed.value.path : undefined
+  const published = readStatus(directory)
+  const verified = readVerified(directory)
+  const projects = await countProjects(place, { syncDir, folder })
+  return ok({
+    state: existsSync(journalDirectory(directory)) ? "ready" : "no_journal",
+    config: config.value,
+    isLocalThere: isDirectory(syncDir),
+    nowMs,
+    ...(folder !== undefined && { isRemoteThere: isDirectory(folder) }),
+    ...(published !== undefined && { published }),
+    ...(verified !== undefined && { verified }),
+    ...(projects !== undefined && { projects }),
+  })
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+}
+
+/** Projects are the folders directly in the sync directory that are synced: none hidden, ignored, or behind a link. */
+async function countProjects(
+  place: Place,
+  { syncDir, folder }: { readonly syncDir: string; readonly folder: string | undefined },
+): Promise<StatusReport["projects"]> {
+  const local = openNodeDisk(syncDir)
+  const names = local.ok ? await folderNames(local.value) : undefined
+  if (!local.ok || names === undefined) return undefined
+  const rules = await readRules(place, local.value)
+  const projects = names.filter((name) => !rules.ignoresDirectory(name))
+  const remote = folder === undefined ? undefined : openNodeDisk(folder)
+  const there = remote?.ok === true ? await folderNames(remote.value) : undefined
+  if (there === undefined) return { total: projects.length }
+  const onCloud = new Set(there)
+  return { total: projects.length, notOnCloud: projects.filter((name) => !onCloud.has(name)) }
+}
+
+async function folderNames(disk: Disk): Promise<readonly string[] | undefined> {
+  const entries = await disk.readDirectory("")
+  if (!entries.ok) return undefined
+  return entries.value
+    .filter(({ name, stat }) => stat?.kind === "directory" && !name.startsWith(".") && !isReserved(name))
+    .map(({ name }) => name)
+}
+
+/** Left by `history verify`. */
+function readVerified(directory: string): StatusReport["verified"] {
+  try {
+    const { at, intact } = JSON.parse(readFileSync(join(directory, "verified.json"), "utf8")) as Record<
+      string,
+      unknown
+    >
+    return typeof at === "string" && typeof intact === "boolean" ? { at, isIntact: intact } : undefined
+  } catch {
+    return undefined
+  }
+}
