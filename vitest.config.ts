@@ -6,5 +6,7 @@ export default defineConfig({
     pool: "threads",
     isolate: false,
     testTimeout: 120_000,
+    // Its module build imports a directory, which only a bundler resolves.
+    server: { deps: { inline: ["clipanion"] } },
   },
 })

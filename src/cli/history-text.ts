@@ -179,10 +179,13 @@ function headLine({ run, kind, profile, device, startedAt, ms, exit }: HistoryRu
   ].join(" · ")
 }
 
+function two(n: number): string {
+  return String(n).padStart(2, "0")
+}
+
 /** "2026-03-02 10:06:11" in the zone of the reader. */
 function localTime(at: string): string {
   const date = new Date(at)
-  const two = (n: number) => String(n).padStart(2, "0")
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
 }
 

@@ -19,11 +19,18 @@ export function verifyLines(report: VerifyReport): readonly string[] {
   const findings = report.checks.filter(
     ({ finding }) => finding !== undefined && finding !== "not_checked",
   ).length
+  const isJournal = report.checks.some(
+    ({ name, finding }) => finding !== undefined && name !== "content" && name !== "anchors",
+  )
   return [
     ...lines,
     `History is damaged: ${plural(findings, "finding")}.`,
-    "  Fix    bm cloud bisync --resync       begin a new journal; nothing is deleted, the old one is kept beside it",
-    "         bm doctor                      checks disk and clock",
+    ...(isJournal
+      ? [
+          "  Fix    bm cloud bisync --resync    begin a new journal; nothing is deleted, the old one is kept beside it",
+        ]
+      : []),
+    `  ${isJournal ? "      " : "Fix   "} bm doctor                   checks disk and clock`,
   ]
 }
 

@@ -19,6 +19,7 @@ import { journalError } from "./cycle.ts"
 import { type Listings, listSides } from "./look.ts"
 import { recognise } from "./recognise.ts"
 import type { Holder } from "./session.ts"
+import { isWithin } from "./undo.ts"
 import type { World } from "./world.ts"
 
 export interface CheckOptions {
@@ -106,21 +107,19 @@ function scopeOf(
     ...seen.sights.local.files.keys(),
     ...seen.sights.remote.files.keys(),
   ]
-  const within = (path: string, name: string) => path === name || isBelow(path, name)
   const wanted: string[] = []
   for (const text of paths) {
     const parsed = parsePath(text.replace(/^(\.\/)+/, "").replace(/\/+$/, ""))
     const isAll = text === "." || text === "./"
-    if (!isAll && (!parsed.ok || !known.some((path) => within(path, parsed.value))))
+    if (!isAll && (!parsed.ok || !known.some((path) => isWithin(path, [parsed.value]))))
       return err({ code: "not_found", what: "path", name: text })
-    wanted.push(parsed.ok ? parsed.value : "")
+    if (parsed.ok && !isAll) wanted.push(parsed.value)
   }
   if (project !== undefined && (project.includes("/") || !known.some((path) => isBelow(path, project))))
     return err({ code: "not_found", what: "project", name: project })
   return ok(
     (path) =>
-      (wanted.length === 0 || wanted.some((name) => within(path, name))) &&
-      (project === undefined || isBelow(path, project)),
+      (wanted.length === 0 || isWithin(path, wanted)) && (project === undefined || isBelow(path, project)),
   )
 }
 

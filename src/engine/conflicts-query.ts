@@ -226,8 +226,6 @@ async function hasCopies(ledger: Ledger, { copies }: ConflictDecision): Promise<
 /** The two versions, with the hashes that were not known yet when the decision was made. */
 function sightsOf(decided: Decided, deed: Deed | undefined): Pick<ConflictRecord, Side> {
   const hashes = deed === undefined ? {} : hashesAfter(decided, deed)
-  const complete = (version: Version, hash: ContentHash | undefined): Version =>
-    version.hash === undefined && hash !== undefined ? { ...version, hash } : version
   return {
     ...(decided.local !== undefined && { local: complete(decided.local, hashes.local) }),
     ...(decided.remote !== undefined && { remote: complete(decided.remote, hashes.remote) }),
@@ -244,4 +242,8 @@ function hashesAfter({ decision, path }: Decided, deed: Deed): { readonly [S in 
         ? [at(path), deed.before]
         : [deed.before, at(path)]
   return { ...(local !== undefined && { local }), ...(remote !== undefined && { remote }) }
+}
+
+function complete(version: Version, hash: ContentHash | undefined): Version {
+  return version.hash === undefined && hash !== undefined ? { ...version, hash } : version
 }

@@ -110,6 +110,16 @@ export async function openLedger(
         ),
       )
     },
+    ...lookups(store, journal),
+  })
+}
+
+/** What the indexes answer. */
+function lookups(
+  store: KeyValueStore,
+  journal: Journal,
+): Pick<Ledger, "keptAt" | "isTaken" | "conflictIds" | "find"> {
+  return {
     keptAt: async (hash) => (await store.get(keptKey(hash))) as GitOid | undefined,
     async isTaken(kind, id) {
       const prefix = kind === "run" ? runPrefix(id) : conflictPrefix(id as ConflictId)
@@ -131,7 +141,7 @@ export async function openLedger(
         }
       }
     },
-  })
+  }
 }
 
 /** Every index key ends with the sequence it points to. */

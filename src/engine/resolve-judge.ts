@@ -5,22 +5,17 @@
  * changed since a decision keeps its change, merged or not at all.
  */
 
-import type { ContentSource } from "../model/action.ts"
-import type { Unknown } from "../model/entry.ts"
 import type { ResolveProblem } from "../model/errors.ts"
 import type { ContentHash } from "../model/ids.ts"
 import type { RelativePath } from "../model/path.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { otherSide, SIDES, type Side } from "../model/side.ts"
-import type { State } from "../model/state.ts"
-import { indexUnknowns } from "../model/unknowns.ts"
 import { mergeText } from "../history/merge.ts"
 import type { Goal } from "../plan/undo-action.ts"
 import { namesOver } from "../reconcile/names.ts"
-import { keptBytes, placesOf, type Source } from "./conflict-contents.ts"
+import { keptBytes, placesOf } from "./conflict-contents.ts"
 import type { ConflictRecord } from "./conflicts-query.ts"
-import { currentOf } from "./undo-judge.ts"
-import type { World } from "./world.ts"
+import { type Content, inline, isHidden, type ResolveJudging, sightAt } from "./resolve-sight.ts"
 
 export type Keep = "local" | "remote" | "winner" | "loser" | "both" | "merged"
 
@@ -46,15 +41,7 @@ export interface Resolving {
   readonly mergedKeys?: readonly string[]
 }
 
-export interface ResolveJudging {
-  readonly world: World
-  readonly source: Source
-  readonly state: State
-  readonly unknowns: { readonly [S in Side]: readonly Unknown[] }
-}
-
 type Judged<T> = Result<T, ResolveProblem>
-type Content = NonNullable<Goal["content"]>
 
 export async function judgeResolve(
   judging: ResolveJudging,
@@ -71,13 +58,6 @@ export async function judgeResolve(
 }
 
 type PlainWhy = Exclude<ResolveProblem["why"], "overlap" | "copy_gone" | "copy_torn">
-
-function isHidden({ unknowns }: ResolveJudging, path: RelativePath): boolean {
-  return SIDES.some((side) => {
-    const index = indexUnknowns(unknowns[side])
-    return index.covering(path) !== undefined || index.hidingAbsence(path) !== undefined
-  })
-}
 
 async function judgeOpen(
   judging: ResolveJudging,
@@ -281,44 +261,4 @@ async function contentBytes(
   if (from.kind === "inline") return Buffer.from(from.base64, "base64")
   const kept = await keptBytes(source, hash)
   return kept.ok ? kept.value : undefined
-}
-
-function inline({ world }: ResolveJudging, bytes: Uint8Array): Content {
-  const hash = world.sha256(bytes)
-  const source: ContentSource = { kind: "inline", hash, base64: Buffer.from(bytes).toString("base64") }
-  return { hash, sizeBytes: bytes.length, source }
-}
-
-type Sight =
-  | { readonly kind: "absent" | "torn" }
-  | {
-      readonly kind: "file"
-      readonly hash: ContentHash
-      readonly sizeBytes: number
-      readonly source: ContentSource
-      read(): Promise<Uint8Array | undefined>
-    }
-
-/** What lies at a path: what both sides hold, or the one edit that is still to be synced. */
-async function sightAt({ world, state }: ResolveJudging, path: RelativePath): Promise<Sight> {
-  const current = currentOf(state.paths.get(path))
-  if (current.kind === "torn") return { kind: "torn" }
-  const { version, side = "local" } = current
-  if (version === undefined) return { kind: "absent" }
-  const read = async () => {
-    const content = await world.sides[side].read(path, version)
-    return content.ok ? content.value : undefined
-  }
-  const hash = version.hash ?? (await read())?.hash
-  if (hash === undefined) return { kind: "torn" }
-  return {
-    kind: "file",
-    hash,
-    sizeBytes: version.sizeBytes,
-    source: { kind: "side", side, path, version },
-    read: async () => {
-      const content = await read()
-      return content?.kind === "bytes" ? content.bytes : undefined
-    },
-  }
 }

@@ -13,6 +13,7 @@ import { newestUndoable } from "./target.ts"
 
 export interface StatusFacts {
   readonly runs: number
+  readonly open: number
   /** When the conflicts of the last days were decided that still are as decided; newest first. */
   readonly decided: readonly string[]
   /** Absent: not known. */
@@ -27,9 +28,9 @@ export async function gatherFacts(
 ): Promise<StatusFacts> {
   const about = await lookAt(ledger, run)
   const isSync = about.kind === "bisync" || about.kind === "resync"
-  const decided =
-    before !== undefined && isSync && !about.hasConflicts ? before.decided : await decidedLately(ledger)
-  return { runs: await countRuns(ledger), decided, ...(await nextSteps(ledger, { run, about, before })) }
+  const isUntouched = before !== undefined && isSync && !about.hasConflicts && before.open === 0
+  const conflicts = isUntouched ? { open: 0, decided: before.decided } : await countConflicts(ledger)
+  return { runs: await countRuns(ledger), ...conflicts, ...(await nextSteps(ledger, { run, about, before })) }
 }
 
 interface About {
@@ -80,10 +81,13 @@ async function countRuns(ledger: Ledger): Promise<number> {
   return runs
 }
 
-async function decidedLately(ledger: Ledger): Promise<readonly string[]> {
+async function countConflicts(ledger: Ledger): Promise<Pick<StatusFacts, "open" | "decided">> {
   const listed = await listConflicts(ledger, { includesAll: false, nowMs: Date.now() })
-  if (!listed.ok) return []
-  return listed.value
-    .filter(({ state }) => state === "decided")
-    .map(({ atMs }) => new Date(atMs).toISOString())
+  const records = listed.ok ? listed.value : []
+  return {
+    open: records.filter(({ state }) => state === "open").length,
+    decided: records
+      .filter(({ state }) => state === "decided")
+      .map(({ atMs }) => new Date(atMs).toISOString()),
+  }
 }

@@ -22,7 +22,8 @@ export type Attempted =
       readonly kind: "done"
       readonly toEvent: (intent: Sequence, versionOf: FindVersion, staged: Staged) => EventBody
     }
-  | { readonly kind: "skipped"; readonly trouble: Trouble }
+  /** `isOpen`: nobody can say whether the step took effect, so its intent stays open until somebody looks. */
+  | { readonly kind: "skipped"; readonly trouble: Trouble; readonly isOpen: boolean }
 
 type Effect = Extract<Applied, { kind: "applied" }>
 
@@ -40,7 +41,7 @@ export async function applyAction(
     }
     for (const later of staged.operations.slice(index + 1)) await sides[later.step.side].unstage(later)
     const trouble: Trouble = applied.ok ? { code: "changed_since", path: operation.step.path } : applied.error
-    return { kind: "skipped", trouble }
+    return { kind: "skipped", trouble, isOpen: !applied.ok }
   }
   return { kind: "done", toEvent: (intent, versionOf) => doneEvent({ staged, intent, effects, versionOf }) }
 }

@@ -256,7 +256,8 @@ async function finishPending(run: Run): Promise<Result<void, Trouble>> {
     if (staged !== undefined) await concludeAction(run, staged, event)
   }
   for (const { staged, intent, attempted } of pending)
-    if (attempted.kind === "skipped") await skip(run, staged, attempted.trouble, intent)
+    if (attempted.kind === "skipped")
+      await skip(run, staged, attempted.trouble, attempted.isOpen ? undefined : intent)
   run.pending = []
   run.pendingSinceMs = deps.clock.nowMs()
   return ok(undefined)

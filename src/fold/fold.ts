@@ -60,89 +60,86 @@ export function fold(state: State, events: readonly JournalEvent[]): State {
 
 function applyEvent(draft: Draft, event: JournalEvent): void {
   switch (event.type) {
-    case "journal.created":
-      draft.root = { ...draft.root, device: { id: event.device, name: event.deviceName } }
-      return
-    case "device.renamed":
-      draft.root = { ...draft.root, device: { id: event.device, name: event.deviceName } }
-      return
-    case "run.started":
-      draft.root = {
-        ...draft.root,
-        lastNonce: event.nonce,
-        ...(event.run !== undefined && { unfinishedRun: event.run }),
-      }
-      return
-    case "run.finished":
-      finishRun(draft, event)
-      return
     case "observed":
-      putVersion(draft, event.path, event.side, event.version)
-      return
+      return putVersion(draft, event.path, event.side, event.version)
     case "gone":
-      putVersion(draft, event.path, event.side, undefined)
-      return
+      return putVersion(draft, event.path, event.side, undefined)
     case "side.listed":
-      putListing(draft, event)
-      return
+      return putListing(draft, event)
     case "union.started":
-      startUnion(draft, event)
-      return
+      return startUnion(draft, event)
     case "agreed":
       for (const { path, version } of event.items) {
         putBase(draft, event, version === undefined ? { path } : { path, content: version })
       }
       return
     case "intent":
-      putIntent(draft, event)
-      return
+      return putIntent(draft, event)
     case "done":
-      finishIntent(draft, event)
-      return
+      return finishIntent(draft, event)
     case "failed":
       if (event.intent !== undefined) draft.intents.delete(event.intent)
       return
-    case "conflict.decided": {
-      const copies = Object.values(event.decision.copies ?? {}).filter((copy) => copy !== undefined)
-      if (copies.length > 0)
-        draft.openConflicts.set(event.conflict, { id: event.conflict, path: event.path, copies })
-      return
-    }
+    case "conflict.decided":
+      return openConflict(draft, event)
     case "conflict.resolved":
       draft.openConflicts.delete(event.conflict)
-      return
-    case "undo.decided":
-      if (event.run !== undefined)
-        draft.root = { ...draft.root, openUndo: { run: event.run, sequence: event.seq } }
-      return
-    case "undone":
-      draft.root = without(draft.root, "openUndo")
-      return
-    case "history.recorded":
-      draft.root = { ...draft.root, recordedSequence: event.upTo }
-      return
-    case "epoch.read":
-      draft.root = { ...draft.root, epoch: { id: event.id, chain: event.chain } }
-      return
-    case "marker.written":
-      draft.root = {
-        ...draft.root,
-        marker: { root: event.root, sequence: event.sequence, nonce: event.nonce },
-      }
       return
     case "aside.dropped":
       draft.asides.delete(event.op)
       return
-    case "planned":
-    case "skipped":
-    case "history.kept":
-      return
+    default:
+      draft.root = rootAfter(draft.root, event)
   }
 }
 
-function finishRun(draft: Draft, event: EventOf<"run.finished">): void {
-  const root = without(draft.root, "unfinishedRun")
-  draft.root = event.run === undefined ? root : { ...root, lastRun: event.run }
+type RootEvent = EventOf<
+  | "journal.created"
+  | "device.renamed"
+  | "run.started"
+  | "run.finished"
+  | "undo.decided"
+  | "undone"
+  | "history.recorded"
+  | "history.kept"
+  | "epoch.read"
+  | "marker.written"
+  | "planned"
+  | "skipped"
+>
+
+/** Events that concern the whole, and those that only the history reads. */
+function rootAfter(root: StateRoot, event: RootEvent): StateRoot {
+  switch (event.type) {
+    case "journal.created":
+    case "device.renamed":
+      return { ...root, device: { id: event.device, name: event.deviceName } }
+    case "run.started":
+      return { ...root, lastNonce: event.nonce, ...(event.run !== undefined && { unfinishedRun: event.run }) }
+    case "run.finished": {
+      const finished = without(root, "unfinishedRun")
+      return event.run === undefined ? finished : { ...finished, lastRun: event.run }
+    }
+    case "undo.decided":
+      return event.run === undefined ? root : { ...root, openUndo: { run: event.run, sequence: event.seq } }
+    case "undone":
+      return without(root, "openUndo")
+    case "history.recorded":
+      return { ...root, recordedSequence: event.upTo }
+    case "epoch.read":
+      return { ...root, epoch: { id: event.id, chain: event.chain } }
+    case "marker.written":
+      return { ...root, marker: { root: event.root, sequence: event.sequence, nonce: event.nonce } }
+    case "planned":
+    case "skipped":
+    case "history.kept":
+      return root
+  }
+}
+
+function openConflict(draft: Draft, { conflict: id, path, decision }: EventOf<"conflict.decided">): void {
+  const copies = Object.values(decision.copies ?? {}).filter((copy) => copy !== undefined)
+  if (copies.length > 0) draft.openConflicts.set(id, { id, path, copies })
 }
 
 function putListing(draft: Draft, event: EventOf<"side.listed">): void {

@@ -5,6 +5,7 @@
  * and ignores; what a kill leaves behind is removed by a later writer, never sooner than an hour after.
  */
 
+import { platform } from "node:os"
 import { randomBytes } from "node:crypto"
 import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises"
 import { dirname, join } from "node:path"
@@ -78,7 +79,7 @@ export async function makeDirectory(path: string): Promise<void> {
 
 export async function syncDirectory(path: string): Promise<void> {
   // Windows has no such call; its rename is as durable as it gets.
-  if (process.platform === "win32") return
+  if (platform() === "win32") return
   const directory = await open(path, "r")
   try {
     await directory.sync()

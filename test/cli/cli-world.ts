@@ -14,7 +14,15 @@ import { ConflictsResolveCommand } from "../../src/cli/commands/conflicts-resolv
 import { ConflictsShowCommand } from "../../src/cli/commands/conflicts-show.ts"
 import { StatusCommand } from "../../src/cli/commands/status.ts"
 import type { Context } from "../../src/cli/context.ts"
-import { bisync, type BisyncOptions, type Config, type Place, readConfig, setup, takeBack } from "../../src/index.ts"
+import {
+  bisync,
+  type BisyncOptions,
+  type Config,
+  type Place,
+  readConfig,
+  setup,
+  takeBack,
+} from "../../src/index.ts"
 
 const COMMANDS: readonly (new () => BmCommand)[] = [
   CheckCommand,
@@ -30,7 +38,6 @@ export interface Ran {
   readonly code: number
   readonly out: string
   readonly err: string
-  // biome-ignore lint: a parsed document of any schema
   readonly json: Readonly<Record<string, unknown>>
 }
 
@@ -175,5 +182,7 @@ function treeOf(directory: string): Readonly<Record<string, string>> {
     .map((entry) => join(entry.parentPath, entry.name))
     .filter((file) => !/\/\.(git|basic-memory)(\/|$)/.test(file.slice(directory.length)))
     .sort()
-  return Object.fromEntries(files.map((file) => [file.slice(directory.length + 1), readFileSync(file, "utf8")]))
+  return Object.fromEntries(
+    files.map((file) => [file.slice(directory.length + 1), readFileSync(file, "utf8")]),
+  )
 }

@@ -23,6 +23,8 @@ export async function expectHealed(simulation: Simulation): Promise<void> {
   simulation.hook = undefined
   simulation.failNext = undefined
   simulation.failCall = undefined
+  // What an editor wrote into a replaced file comes back once it is old.
+  simulation.nowMs += ASIDES_ARE_OLD_MS
   // Once every device in turn had nothing to do, no run will have.
   let idle = 0
   for (let round = 0; round < 2 * devices.length + 2 && idle < devices.length; round++) {

@@ -11,6 +11,7 @@ export interface Scenario {
   readonly profile?: ProfileName
   /** Only every so many-th point, where a story is long. */
   readonly stride?: number
+  readonly oracleStride?: number
   prepare(simulation: Simulation): Promise<void>
   act?(simulation: Simulation): Promise<unknown>
 }
@@ -293,6 +294,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     rule: "more files than a wave takes",
     stride: 83,
+    oracleStride: 40,
     async prepare(simulation) {
       await agree(simulation)
       for (let n = 0; n < 150; n++) simulation.device(0).write(`up/${n}.md`, `up ${n}`)

@@ -115,8 +115,12 @@ function decidedLately({ published, nowMs }: StatusReport): number | undefined {
   return published?.facts?.decided.filter((at) => nowMs - Date.parse(at) <= RECENT_MS).length
 }
 
+function openConflicts({ published }: StatusReport): number {
+  return published?.facts?.open ?? published?.conflicts_open ?? 0
+}
+
 function conflictsText(report: StatusReport): string {
-  const open = report.published?.conflicts_open ?? 0
+  const open = openConflicts(report)
   const decided = decidedLately(report) ?? 0
   const parts = [
     `${formatCount(open)} open`,
@@ -162,7 +166,7 @@ function statusJson(report: StatusReport, syncDir: string | undefined): object {
     storage_bytes: published?.storage_bytes ?? (config === undefined ? 0 : null),
     waiting: published?.waiting ?? null,
     conflicts: {
-      open: published?.conflicts_open ?? 0,
+      open: openConflicts(report),
       ...(decided !== undefined && { decided_7d: decided }),
     },
     history: {

@@ -105,14 +105,14 @@ export class UndoCommand extends TakeBackCommand {
   })
 
   to = Option.String("--to", { description: "Make the files as they were then" })
-  target = Option.String({ required: false, name: "TARGET" })
-  where = Option.Rest({ name: "PATH" })
+  /** An optional word before a rest would never be given one: the rest takes them all. */
+  words = Option.Rest({ name: "TARGET" })
 
   run(output: Output): Promise<number> {
-    const isPath = this.to !== undefined && this.target !== undefined
-    const target = isPath ? null : (this.target ?? null)
-    const paths = isPath && this.target !== undefined ? [this.target, ...this.where] : this.where
-    return this.takeBack(output, { target, paths, mode: "undo" }, this.to)
+    const [target = null, ...paths] = this.words
+    return this.to === undefined
+      ? this.takeBack(output, { target, paths, mode: "undo" })
+      : this.takeBack(output, { target: null, paths: this.words, mode: "undo" }, this.to)
   }
 }
 

@@ -11,7 +11,6 @@ import { runOf, type Scenario, SCENARIOS } from "./scenarios.ts"
 import { Crash, type RemoteKind, Simulation } from "./world.ts"
 
 const isSoak = process.env["SOAK"] !== undefined
-const KINDS: readonly RemoteKind[] = ["folder", "memory"]
 const POINTS_MAX = 100_000
 const totals = { points: 0, ms: 0, cpuMs: 0 }
 
@@ -57,22 +56,44 @@ function at(error: unknown, where: string): Error {
   })
 }
 
-const CASES = KINDS.flatMap((remote) =>
-  SCENARIOS.flatMap((scenario) =>
+/** A file of tests for each kind of remote, so that they run beside each other. */
+export function testCrashes(remote: RemoteKind): void {
+  const cases = SCENARIOS.flatMap((scenario) =>
     [false, true].map((losesUnsynced) => ({
       scenario,
-      remote,
       losesUnsynced,
-      title: `${scenario.rule}, over a ${remote}${losesUnsynced ? ", by a power loss" : ""}`,
+      title: `${scenario.rule}${losesUnsynced ? ", by a power loss" : ""}`,
     })),
-  ),
-)
+  )
+  test.each(cases)(`survives a crash at every point over a ${remote}: $title`, async (one) => {
+    const points = await enumerate({ ...one, remote })
+    expect(points).toBeGreaterThan(1)
+  })
+  afterAll(() => {
+    const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
+    console.log(`crashes over a ${remote}: ${totals.points} points in ${seconds(totals.ms)}, CPU ${seconds(totals.cpuMs)}`)
+  })
+}
 
-test.each(CASES)("survives a crash at every point: $title", async ({ scenario, remote, losesUnsynced }) => {
+async function enumerate({
+  scenario,
+  remote,
+  losesUnsynced,
+}: {
+  readonly scenario: Scenario
+  readonly remote: RemoteKind
+  readonly losesUnsynced: boolean
+}): Promise<number> {
   const began = performance.now()
   const cpu = process.cpuUsage()
-  const { profile } = scenario
-  const prepared = new Simulation({ seed: 7, remote, devices: 2, ...(profile !== undefined && { profile }) })
+  const { profile, oracleStride } = scenario
+  const prepared = new Simulation({
+    seed: 7,
+    remote,
+    devices: 2,
+    ...(profile !== undefined && { profile }),
+    ...(oracleStride !== undefined && { oracleStride }),
+  })
   await scenario.prepare(prepared)
   const failures: string[] = []
   const stride = isSoak ? 1 : (scenario.stride ?? 1)
@@ -89,12 +110,7 @@ test.each(CASES)("survives a crash at every point: $title", async ({ scenario, r
   totals.points += points
   const { user } = process.cpuUsage(cpu)
   totals.cpuMs += user / 1000
-  if (process.env["SIM_TIMES"]) console.log(`${scenario.rule} ${remote}: ${points} points, ${Math.round(user / 1000)} ms CPU`)
   totals.ms += performance.now() - began
   expect(failures).toEqual([])
-  expect(points).toBeGreaterThan(1)
-})
-
-afterAll(() => {
-  console.log(`crash enumeration: ${totals.points} points in ${(totals.ms / 1000).toFixed(1)} s (CPU ${(totals.cpuMs / 1000).toFixed(1)} s)`)
-})
+  return points
+}

@@ -1,0 +1,56 @@
+/**
+ * The random simulation. `SIM_SEED=n` replays one seed with its trace, `SIM_RUNS=n` runs that many, SOAK=1 200,000.
+ * Seeds that once failed stay in fixtures/seeds and are replayed by every run.
+ */
+
+import { readdirSync, readFileSync } from "node:fs"
+import { expect, test } from "vitest"
+import { simulate } from "./random-run.ts"
+
+const isSoak = process.env["SOAK"] !== undefined
+const RUNS = Number(process.env["SIM_RUNS"] ?? (isSoak ? 200_000 : 400))
+const FIRST_SEED = Number(process.env["SIM_FIRST"] ?? 1)
+const FAILURES_MAX = 10
+const SEEDS = new URL("../../fixtures/seeds/", import.meta.url)
+const one = process.env["SIM_SEED"]
+
+interface FoundSeed {
+  readonly seed: number
+  readonly rule: string
+}
+
+const FOUND = readdirSync(SEEDS)
+  .filter((name) => name.startsWith("simulation-"))
+  .sort()
+  .map((name) => JSON.parse(readFileSync(new URL(name, SEEDS), "utf8")) as FoundSeed)
+
+test.runIf(one !== undefined)("replays one seed", async () => {
+  await simulate(Number(one), { traces: true })
+})
+
+test.runIf(FOUND.length > 0).each(FOUND)("holds for a seed that once failed: $rule ($seed)", async ({ seed }) => {
+  await simulate(seed)
+})
+
+test.runIf(one === undefined)(
+  "loses nothing and ends equal, whatever happens",
+  async () => {
+    const began = performance.now()
+    const failures: string[] = []
+    let ticks = 0
+    let faults = 0
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS && failures.length < FAILURES_MAX; seed++) {
+      try {
+        const report = await simulate(seed)
+        ticks += report.ticks
+        faults += report.faults
+      } catch (error) {
+        failures.push(`SIM_SEED=${seed}: ${error instanceof Error ? error.message : String(error)}`)
+      }
+    }
+    const seconds = ((performance.now() - began) / 1000).toFixed(1)
+    console.log(`random simulation: ${RUNS} runs, ${ticks} ticks, ${faults} faults in ${seconds} s`)
+    expect(failures).toEqual([])
+  },
+  isSoak ? 24 * 3_600_000 : 600_000,
+)
