@@ -4,8 +4,20 @@
 import { setFlagsFromString } from "node:v8"
 import { Builtins, Cli, type CommandClass } from "clipanion"
 import type { BmCommand } from "./command.ts"
-import { BisyncCommand } from "./commands/bisync.ts"
 import { BisyncSetupCommand } from "./commands/bisync-setup.ts"
+import { BisyncCommand } from "./commands/bisync.ts"
+import { CheckCommand } from "./commands/check.ts"
+import { CompletionCommand } from "./commands/completion.ts"
+import { ConflictsDiffCommand } from "./commands/conflicts-diff.ts"
+import { ConflictsResolveCommand } from "./commands/conflicts-resolve.ts"
+import { ConflictsShowCommand } from "./commands/conflicts-show.ts"
+import { ConflictsCommand } from "./commands/conflicts.ts"
+import { DemoCommand } from "./commands/demo.ts"
+import { HistoryExportCommand } from "./commands/history-export.ts"
+import { HistoryShowCommand } from "./commands/history-show.ts"
+import { HistoryVerifyCommand } from "./commands/history-verify.ts"
+import { HistoryCommand } from "./commands/history.ts"
+import { StatusCommand } from "./commands/status.ts"
 import { SyncCommand } from "./commands/sync.ts"
 import { RedoCommand, UndoCommand } from "./commands/undo.ts"
 import { type Context, processContext } from "./context.ts"
@@ -13,8 +25,20 @@ import { makeOutput } from "./output.ts"
 import { VERSION } from "./version.ts"
 
 const COMMANDS: readonly (new () => BmCommand)[] = [
-  BisyncCommand,
   BisyncSetupCommand,
+  BisyncCommand,
+  CheckCommand,
+  CompletionCommand,
+  ConflictsDiffCommand,
+  ConflictsResolveCommand,
+  ConflictsShowCommand,
+  ConflictsCommand,
+  DemoCommand,
+  HistoryExportCommand,
+  HistoryShowCommand,
+  HistoryVerifyCommand,
+  HistoryCommand,
+  StatusCommand,
   SyncCommand,
   UndoCommand,
   RedoCommand,

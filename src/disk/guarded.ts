@@ -172,10 +172,8 @@ export async function putBack(
   let wanted = path
   for (let number = 0; number <= COPY_NAMES_MAX; number++) {
     const name = number === 0 ? wanted : conflictName(wanted, number)
-    const linked = await place(disk, aside, name)
+    const linked = await giveBack(disk, aside, name)
     if (linked.ok) {
-      const dropped = await disk.unlink(aside)
-      if (!dropped.ok) return err(troubleOf(dropped.error, path))
       await prune(disk, parentOf(aside))
       return ok(name)
     }
@@ -192,6 +190,27 @@ export async function putBack(
     else if (linked.error.detail !== "EEXIST") return linked
   }
   return err({ code: "in_the_way", path })
+}
+
+/** Gives what was renamed aside a name that nothing has; `EEXIST` where something has it. */
+async function giveBack(disk: Disk, aside: string, path: RelativePath): Attempt<void> {
+  const at = await disk.stat(aside)
+  if (!at.ok) return err(troubleOf(at.error, path))
+  if (at.value?.kind === "directory") return giveDirectoryBack(disk, aside, path)
+  const linked = await place(disk, aside, path)
+  if (!linked.ok) return linked
+  const dropped = await disk.unlink(aside)
+  return dropped.ok ? dropped : err(troubleOf(dropped.error, path))
+}
+
+/** The file had become a directory just before the rename. A directory replaces nothing but an empty one. */
+async function giveDirectoryBack(disk: Disk, aside: string, path: RelativePath): Attempt<void> {
+  const made = await disk.makeDirectory(parentOf(path))
+  if (!made.ok) return err(troubleOf(made.error, path))
+  const moved = await disk.rename(aside, path)
+  if (moved.ok) return moved
+  const isTaken = moved.error.errno === "ENOTDIR" || moved.error.errno === "ENOTEMPTY"
+  return err(troubleOf(isTaken ? { ...moved.error, errno: "EEXIST" } : moved.error, path))
 }
 
 async function isOneFile(disk: Disk, one: string, other: string): Promise<boolean> {
@@ -255,7 +274,7 @@ async function dropOldName({ disk, device }: Guarded, op: OpId, step: MoveStep):
 
 /** An aside of an interrupted operation goes back; where a user has saved since, its bytes are in the history store. */
 async function returnAside({ disk, device }: Guarded, op: OpId, path: RelativePath): Attempt<void> {
-  const linked = await place(disk, asidePath(device, op, path), path)
+  const linked = await giveBack(disk, asidePath(device, op, path), path)
   const isTaken = !linked.ok && (linked.error.detail === "EEXIST" || linked.error.code === "in_the_way")
   // An earlier life may have linked it and died before it took the other name away.
   if (isTaken && !(await isOneFile(disk, asidePath(device, op, path), path))) {
@@ -263,7 +282,7 @@ async function returnAside({ disk, device }: Guarded, op: OpId, path: RelativePa
     return ok(undefined)
   }
   if (!linked.ok && !isTaken) return linked
-  await disk.unlink(asidePath(device, op, path))
+  if (!linked.ok) await disk.unlink(asidePath(device, op, path))
   await prune(disk, parentOf(asidePath(device, op, path)))
   return ok(undefined)
 }

@@ -99,9 +99,10 @@ function sightsOf(world: World, listings: Listings, side: Side): Sights {
 }
 
 function scopeOf(
-  { paths, project }: CheckOptions,
+  options: CheckOptions,
   seen: { readonly state: State; readonly sights: { readonly [S in Side]: Sights } },
 ): Result<(path: string) => boolean, SyncError> {
+  const { paths, project } = options
   const known = [
     ...seen.state.paths.keys(),
     ...seen.sights.local.files.keys(),
@@ -113,7 +114,8 @@ function scopeOf(
     const isAll = text === "." || text === "./"
     if (!isAll && (!parsed.ok || !known.some((path) => isWithin(path, [parsed.value]))))
       return err({ code: "not_found", what: "path", name: text })
-    if (parsed.ok && !isAll) wanted.push(parsed.value)
+    if (isAll) return scopeOf({ ...options, paths: [] }, seen)
+    if (parsed.ok) wanted.push(parsed.value)
   }
   if (project !== undefined && (project.includes("/") || !known.some((path) => isBelow(path, project))))
     return err({ code: "not_found", what: "project", name: project })

@@ -1,10 +1,10 @@
-import { rmSync, statSync } from "node:fs"
+import { statSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { type CliDevice, CliWorld, writeAt } from "./cli-world.ts"
+import { BASE, editBoth, FAR, listed, NEAR, onlyId, OPEN } from "./conflict-world.ts"
 
 const T = (clock: string) => `2026-03-02T${clock}:00Z`
-const BASE = "one\ntwo\nthree\nfour\nfive\n"
 
 let world: CliWorld
 let a: CliDevice
@@ -17,47 +17,6 @@ beforeEach(async () => {
 })
 afterEach(() => world.dispose())
 
-interface Listed {
-  readonly conflict: string
-  readonly state: string
-  readonly path: string
-  readonly winner: string | null
-  readonly loser_only_lines: number | null
-  readonly mergeable: boolean
-}
-
-async function listed(device: CliDevice, ...args: readonly string[]): Promise<readonly Listed[]> {
-  return (await device.bm("cloud", "conflicts", ...args, "--json")).json.conflicts as readonly Listed[]
-}
-
-async function onlyId(device: CliDevice): Promise<string> {
-  const conflicts = await listed(device)
-  expect(conflicts).toHaveLength(1)
-  return conflicts[0]?.conflict ?? ""
-}
-
-/** The same file edited on both devices; the second device meets the conflict. */
-async function editBoth(edits: {
-  readonly base?: string
-  readonly a: string
-  readonly b: string
-  readonly times?: readonly [string, string]
-  readonly profile?: "safe" | "balanced"
-}): Promise<number> {
-  const [early, late] = edits.times ?? ["10:00", "10:05"]
-  a.write("n.md", edits.base ?? BASE, T("09:00"))
-  await a.sync()
-  await b.sync()
-  a.write("n.md", edits.a, T(early))
-  b.write("n.md", edits.b, T(late))
-  await a.sync()
-  return b.sync(edits.profile === undefined ? {} : { profile: edits.profile })
-}
-
-const FAR = { a: BASE.replace("one", "ONE, by a"), b: BASE.replace("five", "FIVE, by b") }
-const NEAR = { a: BASE.replace("three", "3 by a"), b: BASE.replace("three", "3 by b") }
-const OPEN = { profile: "safe" } as const
-
 describe("resolve an open conflict", () => {
   test.each([
     { keep: "local", from: NEAR, holds: NEAR.b },
@@ -66,7 +25,7 @@ describe("resolve an open conflict", () => {
   ])(
     "puts the $keep version at the path, on every device, and removes the copies",
     async ({ keep, from, holds }) => {
-      await editBoth({ ...from, ...OPEN })
+      await editBoth([a, b], { ...from, ...OPEN })
       const id = await onlyId(b)
       const { code, out, err } = await b.bm("cloud", "conflicts", "resolve", id, "--keep", keep)
       expect(err).toBe("")
@@ -82,7 +41,7 @@ describe("resolve an open conflict", () => {
   )
 
   test("stamps the file with the time of the command, so that it wins the next comparison", async () => {
-    await editBoth({ ...NEAR, ...OPEN })
+    await editBoth([a, b], { ...NEAR, ...OPEN })
     const before = Date.now()
     await b.bm("cloud", "conflicts", "resolve", await onlyId(b), "--keep", "local")
     await a.sync()
@@ -91,7 +50,7 @@ describe("resolve an open conflict", () => {
   })
 
   test("takes a copy as it was edited since, and keeps the other in the history", async () => {
-    await editBoth({ ...NEAR, ...OPEN })
+    await editBoth([a, b], { ...NEAR, ...OPEN })
     b.write("n.md.conflict1", "edited since\n")
     const { code, json } = await b.bm(
       "cloud",
@@ -113,14 +72,14 @@ describe("resolve an open conflict", () => {
   })
 
   test("takes the content of a file", async () => {
-    await editBoth({ ...NEAR, ...OPEN })
+    await editBoth([a, b], { ...NEAR, ...OPEN })
     writeAt(join(b.home, "mine.md"), "by hand\n")
     expect((await b.bm("cloud", "conflicts", "resolve", await onlyId(b), "--use", "mine.md")).code).toBe(0)
     expect(world.tree()).toEqual({ "n.md": "by hand\n" })
   })
 
   test("leaves both files with --keep both", async () => {
-    await editBoth({ ...NEAR, ...OPEN })
+    await editBoth([a, b], { ...NEAR, ...OPEN })
     const before = b.tree()
     expect((await b.bm("cloud", "conflicts", "resolve", await onlyId(b), "--keep", "both")).code).toBe(0)
     expect(b.tree()).toEqual(before)
@@ -131,7 +90,7 @@ describe("resolve an open conflict", () => {
   })
 
   test("refuses a merge of the same place, and names it", async () => {
-    await editBoth({ ...NEAR, ...OPEN })
+    await editBoth([a, b], { ...NEAR, ...OPEN })
     const id = await onlyId(b)
     const before = b.tree()
     const { code, err } = await b.bm("cloud", "conflicts", "resolve", id, "--keep", "merged")
@@ -144,7 +103,7 @@ describe("resolve an open conflict", () => {
   })
 
   test("refuses when the path is taken again, and takes that file as the answer", async () => {
-    await editBoth({ ...NEAR, ...OPEN })
+    await editBoth([a, b], { ...NEAR, ...OPEN })
     const id = await onlyId(b)
     b.write("n.md", "mine\n")
     expect((await b.bm("cloud", "conflicts", "resolve", id, "--keep", "local")).code).toBe(5)
@@ -154,7 +113,7 @@ describe("resolve an open conflict", () => {
   })
 
   test("refuses when a copy is gone", async () => {
-    await editBoth({ ...NEAR, ...OPEN })
+    await editBoth([a, b], { ...NEAR, ...OPEN })
     b.remove("n.md.conflict2")
     const { code, err } = await b.bm("cloud", "conflicts", "resolve", await onlyId(b), "--keep", "local")
     expect(code).toBe(5)
@@ -163,7 +122,7 @@ describe("resolve an open conflict", () => {
   })
 
   test("is taken back by undo, and can then be resolved again", async () => {
-    await editBoth({ ...NEAR, ...OPEN })
+    await editBoth([a, b], { ...NEAR, ...OPEN })
     const before = b.tree()
     const id = await onlyId(b)
     const { json } = await b.bm("cloud", "conflicts", "resolve", id, "--keep", "local", "--json")
@@ -175,7 +134,7 @@ describe("resolve an open conflict", () => {
   })
 
   test("changes nothing in a dry run", async () => {
-    await editBoth({ ...NEAR, ...OPEN })
+    await editBoth([a, b], { ...NEAR, ...OPEN })
     const before = [b.tree(), world.tree()]
     const { code, out } = await b.bm(
       "cloud",
@@ -214,7 +173,7 @@ describe("resolve an open conflict", () => {
   })
 
   test("needs to know which and how", async () => {
-    await editBoth({ ...NEAR, ...OPEN })
+    await editBoth([a, b], { ...NEAR, ...OPEN })
     const id = await onlyId(b)
     expect((await b.bm("cloud", "conflicts", "resolve", id)).code).toBe(64)
     expect((await b.bm("cloud", "conflicts", "resolve", "--keep", "local")).code).toBe(64)
@@ -232,7 +191,7 @@ describe("resolve a decided conflict", () => {
     { keep: "remote", holds: FAR.a },
     { keep: "merged", holds: BASE.replace("one", "ONE, by a").replace("five", "FIVE, by b") },
   ])("puts the $keep version at the path", async ({ keep, holds }) => {
-    await editBoth(FAR)
+    await editBoth([a, b], FAR)
     const { code, err } = await b.bm("cloud", "conflicts", "resolve", await onlyId(b), "--keep", keep)
     expect(err).toBe("")
     expect(code).toBe(0)
@@ -242,13 +201,13 @@ describe("resolve a decided conflict", () => {
   })
 
   test("puts the losing version beside the winner with --keep both", async () => {
-    await editBoth(FAR)
+    await editBoth([a, b], FAR)
     expect((await b.bm("cloud", "conflicts", "resolve", await onlyId(b), "--keep", "both")).code).toBe(0)
     expect(world.tree()).toEqual({ "n.md": FAR.b, "n.md.conflict1": FAR.a })
   })
 
   test("keeps an edit made since, merged where it can be", async () => {
-    await editBoth(FAR)
+    await editBoth([a, b], FAR)
     b.write("n.md", `${FAR.b}six, since\n`)
     expect((await b.bm("cloud", "conflicts", "resolve", await onlyId(b), "--keep", "merged")).code).toBe(0)
     expect(b.read("n.md")).toContain("six, since")
@@ -256,7 +215,7 @@ describe("resolve a decided conflict", () => {
   })
 
   test("never throws away an edit made since in the same place", async () => {
-    await editBoth(NEAR)
+    await editBoth([a, b], NEAR)
     b.write("n.md", BASE.replace("three", "3 again"))
     const { code } = await b.bm("cloud", "conflicts", "resolve", await onlyId(b), "--keep", "loser")
     expect(code).toBe(5)
@@ -266,7 +225,7 @@ describe("resolve a decided conflict", () => {
   })
 
   test("refuses what was undone", async () => {
-    await editBoth(FAR)
+    await editBoth([a, b], FAR)
     const id = await onlyId(b)
     await b.takeBack("undo", id)
     expect((await b.bm("cloud", "conflicts", "resolve", id, "--keep", "merged")).code).toBe(5)

@@ -1,10 +1,7 @@
-import { rmSync, statSync } from "node:fs"
-import { join } from "node:path"
+import { rmSync } from "node:fs"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
-import { type CliDevice, CliWorld, writeAt } from "./cli-world.ts"
-
-const T = (clock: string) => `2026-03-02T${clock}:00Z`
-const BASE = "one\ntwo\nthree\nfour\nfive\n"
+import { type CliDevice, CliWorld } from "./cli-world.ts"
+import { editBoth, FAR, listed, NEAR, onlyId, OPEN } from "./conflict-world.ts"
 
 let world: CliWorld
 let a: CliDevice
@@ -17,50 +14,9 @@ beforeEach(async () => {
 })
 afterEach(() => world.dispose())
 
-interface Listed {
-  readonly conflict: string
-  readonly state: string
-  readonly path: string
-  readonly winner: string | null
-  readonly loser_only_lines: number | null
-  readonly mergeable: boolean
-}
-
-async function listed(device: CliDevice, ...args: readonly string[]): Promise<readonly Listed[]> {
-  return (await device.bm("cloud", "conflicts", ...args, "--json")).json.conflicts as readonly Listed[]
-}
-
-async function onlyId(device: CliDevice): Promise<string> {
-  const conflicts = await listed(device)
-  expect(conflicts).toHaveLength(1)
-  return conflicts[0]?.conflict ?? ""
-}
-
-/** The same file edited on both devices; the second device meets the conflict. */
-async function editBoth(edits: {
-  readonly base?: string
-  readonly a: string
-  readonly b: string
-  readonly times?: readonly [string, string]
-  readonly profile?: "safe" | "balanced"
-}): Promise<number> {
-  const [early, late] = edits.times ?? ["10:00", "10:05"]
-  a.write("n.md", edits.base ?? BASE, T("09:00"))
-  await a.sync()
-  await b.sync()
-  a.write("n.md", edits.a, T(early))
-  b.write("n.md", edits.b, T(late))
-  await a.sync()
-  return b.sync(edits.profile === undefined ? {} : { profile: edits.profile })
-}
-
-const FAR = { a: BASE.replace("one", "ONE, by a"), b: BASE.replace("five", "FIVE, by b") }
-const NEAR = { a: BASE.replace("three", "3 by a"), b: BASE.replace("three", "3 by b") }
-const OPEN = { profile: "safe" } as const
-
 describe("list", () => {
   test("shows a decided conflict with its winner, and what it lost", async () => {
-    await editBoth(FAR)
+    await editBoth([a, b], FAR)
     expect(await listed(b)).toMatchObject([
       {
         state: "decided",
@@ -80,7 +36,7 @@ describe("list", () => {
   })
 
   test("shows an open conflict with its copies, and says so with --exit-code", async () => {
-    expect(await editBoth({ ...NEAR, ...OPEN })).toBe(6)
+    expect(await editBoth([a, b], { ...NEAR, ...OPEN })).toBe(6)
     expect(await listed(b)).toMatchObject([
       {
         state: "open",
@@ -96,7 +52,7 @@ describe("list", () => {
   })
 
   test("follows undo, redo and undo again", async () => {
-    await editBoth(FAR)
+    await editBoth([a, b], FAR)
     const id = await onlyId(b)
     const states: string[] = []
     for (const step of ["undo", "redo", "undo"] as const) {
@@ -108,7 +64,7 @@ describe("list", () => {
   })
 
   test("calls a conflict resolved when the user merged and removed the copies", async () => {
-    await editBoth({ ...NEAR, ...OPEN })
+    await editBoth([a, b], { ...NEAR, ...OPEN })
     b.write("n.md", "both\n")
     b.remove("n.md.conflict1")
     b.remove("n.md.conflict2")
@@ -118,7 +74,7 @@ describe("list", () => {
   })
 
   test("names a tie, and filters by path and time", async () => {
-    await editBoth({ ...NEAR, times: ["10:00", "10:00"] })
+    await editBoth([a, b], { ...NEAR, times: ["10:00", "10:00"] })
     expect((await b.bm("cloud", "conflicts")).out).toMatch(/tie: both kept +open$/m)
     expect(await listed(b, "--path", "other/**")).toHaveLength(0)
     expect(await listed(b, "--path", "*.md", "--since", "1h")).toHaveLength(1)
@@ -127,7 +83,7 @@ describe("list", () => {
   })
 
   test("answers without the sync directory and without the remote", async () => {
-    await editBoth(FAR)
+    await editBoth([a, b], FAR)
     rmSync(b.dir, { recursive: true })
     rmSync(world.cloud, { recursive: true })
     expect(await listed(b)).toMatchObject([{ state: "decided", loser_only_lines: 2 }])
@@ -141,7 +97,7 @@ describe("list", () => {
 
 describe("show and diff", () => {
   test("shows versions, times and whether they merge", async () => {
-    await editBoth(FAR)
+    await editBoth([a, b], FAR)
     const id = await onlyId(b)
     const { out } = await b.bm("cloud", "conflicts", "show", id)
     expect(out).toContain(`Conflict ${id} · n.md · decided in r`)
@@ -161,7 +117,7 @@ describe("show and diff", () => {
   })
 
   test("names the place where both sides changed the same line", async () => {
-    await editBoth({ ...NEAR, ...OPEN })
+    await editBoth([a, b], { ...NEAR, ...OPEN })
     const { json } = await b.bm("cloud", "conflicts", "show", await onlyId(b), "--json")
     expect(json.merge).toMatchObject({
       clean: false,
@@ -171,7 +127,7 @@ describe("show and diff", () => {
   })
 
   test("takes the loser for old and the winner for new", async () => {
-    await editBoth({ base: "base\n", a: "A at ten, long\n", b: "B at five past\n" })
+    await editBoth([a, b], { base: "base\n", a: "A at ten, long\n", b: "B at five past\n" })
     const { out } = await b.bm("cloud", "conflicts", "diff", await onlyId(b))
     expect(out).toMatch(/^--- n\.md {2}cloud .* {2}loser$/m)
     expect(out).toMatch(/^\+\+\+ n\.md {2}here .* \(b\) {2}winner$/m)
@@ -180,7 +136,7 @@ describe("show and diff", () => {
   })
 
   test("compares what is in the copies of an open conflict now", async () => {
-    await editBoth({ ...NEAR, ...OPEN })
+    await editBoth([a, b], { ...NEAR, ...OPEN })
     b.write("n.md.conflict1", "edited since\n")
     const { json } = await b.bm("cloud", "conflicts", "diff", await onlyId(b), "--json")
     expect(json).toMatchObject({ schema: "bm.diff/1", from: "local", to: "remote", removed: 1, added: 5 })
@@ -188,7 +144,7 @@ describe("show and diff", () => {
   })
 
   test("shows both versions against the base, and reads them when the files are gone", async () => {
-    await editBoth({ ...NEAR, ...OPEN })
+    await editBoth([a, b], { ...NEAR, ...OPEN })
     rmSync(b.dir, { recursive: true })
     const { json } = await b.bm("cloud", "conflicts", "diff", await onlyId(b), "--base", "--json")
     expect(json).toMatchObject({
@@ -201,14 +157,14 @@ describe("show and diff", () => {
   })
 
   test("escapes what could steer a terminal", async () => {
-    await editBoth({ base: "base\n", a: "\u001b[31mred\n", b: "plain\n" })
+    await editBoth([a, b], { base: "base\n", a: "\u001b[31mred\n", b: "plain\n" })
     const { out } = await b.bm("cloud", "conflicts", "diff", await onlyId(b))
     expect(out).toContain("-\\x1b[31mred")
     expect(out).not.toContain("\u001b")
   })
 
   test("refuses a tool without a terminal, and an id that is none", async () => {
-    await editBoth(FAR)
+    await editBoth([a, b], FAR)
     expect((await b.bm("cloud", "conflicts", "diff", await onlyId(b), "--tool")).code).toBe(4)
     expect((await b.bm("cloud", "conflicts", "show", "c0000")).code).toBe(1)
   })
