@@ -114,7 +114,7 @@ export async function isReplacedByOther(
       if (op.endsWith(RETIRED_SUFFIX)) continue
       const at = await disk.stat(`${TRASH_DIRECTORY}/${other}/${op}/${path}`)
       if (!at.ok) return err(troubleOf(at.error))
-      if (at.value !== undefined) return ok(true)
+      if (at.value?.kind === "file") return ok(true)
     }
   }
   return ok(false)

@@ -86,7 +86,10 @@ export function folderBackend(deps: FolderDeps): Backend {
 }
 
 /** Nothing is at the path; but another device may be about to put something there. */
-async function lookAgain(deps: FolderDeps, path: RelativePath): Promise<Result<Version | undefined, Trouble>> {
+async function lookAgain(
+  deps: FolderDeps,
+  path: RelativePath,
+): Promise<Result<Version | undefined, Trouble>> {
   const pending = await isReplacedByOther(deps, path)
   if (!pending.ok) return pending
   if (pending.value) return err({ code: "changed_since", path })

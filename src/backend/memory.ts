@@ -188,7 +188,12 @@ function applyObject(
       if (bytes === undefined) return { kind: "changed" }
       return {
         kind: "applied",
-        version: putObject(deps, step.path, { bytes, mtimeMs: step.mtimeMs, op, lineage: lineageOver(current) }),
+        version: putObject(deps, step.path, {
+          bytes,
+          mtimeMs: step.mtimeMs,
+          op,
+          lineage: lineageOver(current),
+        }),
       }
     case "remove":
       objects.delete(step.path)

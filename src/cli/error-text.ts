@@ -4,7 +4,7 @@
 
 import type { StaleAction, SyncError, Trouble } from "../index.ts"
 import { escapeForTerminal, plural } from "./format.ts"
-import { resolveRefused } from "./resolve-text.ts"
+import { heldBack, resolveRefused } from "./resolve-text.ts"
 
 export interface Fix {
   readonly text: string
@@ -28,6 +28,13 @@ const SETUP: Fix = { command: "bm cloud bisync-setup", text: "set this device up
 const DRY_RUN: Fix = { command: "bm cloud bisync --dry-run", text: "see what would happen" }
 
 export function describeError(error: SyncError): ErrorText {
+  const described = describe(error)
+  return "kind" in error && error.kind !== undefined
+    ? heldBack(described, { kind: error.kind, total: error.total })
+    : described
+}
+
+function describe(error: SyncError): ErrorText {
   switch (error.code) {
     case "no_baseline":
       return noBaseline(error.why)

@@ -1,4 +1,4 @@
-/** The text of a refused `conflicts resolve`: which conflict, where, and what to do instead. */
+/** The texts of a `conflicts resolve` that is refused, and of any run that is no sync and that the brake holds back. */
 
 import type { ResolveProblem, SyncError } from "../index.ts"
 import type { ErrorText, Fix } from "./error-text.ts"
@@ -106,5 +106,27 @@ function fixesFor({ conflict, why, path }: ResolveProblem): readonly Fix[] {
     case "version_not_here":
     case "unknown":
       return [show]
+  }
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  undo: "what is undone had brought them",
+  redo: "what is done again had removed them",
+  resolve: "both copies of a resolved conflict go, on both sides",
+}
+
+/** The brake knows one way through, and that is the command itself, with the exact number. */
+export function heldBack(
+  text: ErrorText,
+  { kind, total }: { readonly kind: string; readonly total: number },
+): ErrorText {
+  const why = WHY[kind]
+  return {
+    ...text,
+    ...(why !== undefined && text.why !== undefined && { why }),
+    fix: [
+      { text: `add --dry-run to the same command to see all ${total}` },
+      { text: `add --confirm-deletes ${total} to it to delete exactly these, once` },
+    ],
   }
 }

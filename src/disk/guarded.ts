@@ -240,14 +240,20 @@ export async function settleGuarded(
   if (!aside.ok) return err(troubleOf(aside.error))
   if (step.kind === "write" && isThere) {
     await disk.unlink(tempPath(device, op))
-    if (aside.value === undefined) return ok({ kind: "applied" })
-    return ok({ kind: "applied", aside: { token: tokenOf(aside.value), atMs: Math.floor(guarded.nowMs()) } })
+    const token =
+      step.expected.kind === "absent"
+        ? undefined
+        : await asideToken(guarded, op, step.path, step.expected.version)
+    return ok({
+      kind: "applied",
+      ...(token !== undefined && { aside: { token, atMs: Math.floor(guarded.nowMs()) } }),
+    })
   }
   if (step.kind === "remove" && aside.value !== undefined && at.value === undefined) {
-    const found = await hashFile(disk, asidePath(device, op, step.path), guarded.sha256)
-    if (found.ok && isExpected(found.value, step.expected)) {
+    const token = await asideToken(guarded, op, step.path, step.expected)
+    if (token !== undefined) {
       await prune(disk, parentOf(step.path))
-      return ok({ kind: "applied", aside: { token: tokenOf(found.value.stat), atMs: Math.floor(guarded.nowMs()) } })
+      return ok({ kind: "applied", aside: { token, atMs: Math.floor(guarded.nowMs()) } })
     }
   }
   if (aside.value !== undefined) {
@@ -256,6 +262,17 @@ export async function settleGuarded(
   }
   if (step.kind === "write") await disk.unlink(tempPath(device, op))
   return ok({ kind: "not_applied" })
+}
+
+/** Only of the version that was replaced. What an editor has written into since is nobody's to drop. */
+async function asideToken(
+  { disk, device, sha256 }: Guarded,
+  op: OpId,
+  path: RelativePath,
+  expected: Version,
+): Promise<string | undefined> {
+  const found = await hashFile(disk, asidePath(device, op, path), sha256)
+  return found.ok && isExpected(found.value, expected) ? tokenOf(found.value.stat) : undefined
 }
 
 /** The move had come as far as to rename its old name aside; another file that was caught gets its name back. */

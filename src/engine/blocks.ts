@@ -9,14 +9,16 @@ import type { RunOptions } from "./options.ts"
 
 export function blockError(
   plan: Plan,
-  options: Pick<RunOptions, "confirmedDeletes" | "profile">,
+  options: Pick<RunOptions, "confirmedDeletes" | "profile" | "kind">,
 ): SyncError | undefined {
   const total = totalDeletes(plan)
+  const by = options.kind === "bisync" || options.kind === "resync" ? {} : { kind: options.kind }
   const confirmed = options.confirmedDeletes
-  if (confirmed !== undefined && confirmed !== total) return { code: "confirm_mismatch", confirmed, total }
+  if (confirmed !== undefined && confirmed !== total)
+    return { code: "confirm_mismatch", confirmed, total, ...by }
   const block = plan.blocks[0]
   if (block === undefined) return undefined
-  if (block.code === "side_emptied") return { ...block, total }
+  if (block.code === "side_emptied") return { ...block, total, ...by }
   const { side, deletes, limit } = block
   return {
     code: "delete_limit",
@@ -25,6 +27,7 @@ export function blockError(
     deletes,
     total,
     side,
+    ...by,
     ...densestDirectory(plan, side),
   }
 }

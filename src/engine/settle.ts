@@ -148,7 +148,12 @@ async function settleAside(
   if (world.clock.nowMs() - known.atMs < ASIDE_AGE_MS) return ok(undefined)
   const dropped = await world.sides[side].dropAside({ op: found.op, path: found.path, token: known.token })
   if (!dropped.ok) return dropped
-  if (dropped.value === "changed") return restoreAside(context, found)
+  if (dropped.value === "changed") {
+    // Only its change time may be new: another name of the same file went away. What is kept can go.
+    const kept = await dropIfKept(context, found)
+    if (!kept.ok) return kept
+    if (!kept.value) return restoreAside(context, found)
+  }
   await forget(context, known)
   return ok(undefined)
 }
@@ -165,6 +170,18 @@ async function settleUnknownAside(
   if (!isKept || !found.isRetired) return restoreAside(context, found)
   const dropped = await world.sides[side].dropAside(found)
   return dropped.ok ? ok(undefined) : dropped
+}
+
+/** False where its bytes are in no history store, or are being written to this very moment. */
+async function dropIfKept(
+  { world, ledger, side }: AsideContext,
+  found: AsideFound,
+): Promise<Result<boolean, Trouble>> {
+  const content = await world.sides[side].readAside(found)
+  if (!content.ok) return content.error.code === "not_found" ? ok(true) : content
+  if ((await ledger.keptAt(content.value.hash)) === undefined) return ok(false)
+  const dropped = await world.sides[side].dropAside(found)
+  return dropped.ok ? ok(dropped.value !== "changed") : dropped
 }
 
 async function restoreAside(

@@ -14,11 +14,11 @@ import type { RelativePath } from "../model/path.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { SIDES, type Side } from "../model/side.ts"
 import type { PathState, State } from "../model/state.ts"
-import { indexUnknowns } from "../model/unknowns.ts"
 import { linesOnlyIn } from "../history/diff.ts"
 import { mergeText } from "../history/merge.ts"
 import type { Goal } from "../plan/undo-action.ts"
 import { namesOver } from "../reconcile/names.ts"
+import { viewOf } from "../reconcile/sight.ts"
 import type { Ledger } from "./ledger.ts"
 import { readKept } from "./perform.ts"
 import type { UndoRequest } from "./undo.ts"
@@ -45,15 +45,12 @@ interface Judging {
 
 export async function judgeSteps(judging: Judging): Promise<Result<readonly Judged[], SyncError>> {
   const { state, unknowns, request } = judging
-  const hidden = { local: indexUnknowns(unknowns.local), remote: indexUnknowns(unknowns.remote) }
+  const view = viewOf({ paths: state.paths, unknowns })
   const names = namesOver((path) => state.paths.has(path))
   const judged: Judged[] = []
   const overlaps: Overlap[] = []
   for (const step of request.steps) {
-    const isHidden = SIDES.some(
-      (side) =>
-        hidden[side].covering(step.path) !== undefined || hidden[side].hidingAbsence(step.path) !== undefined,
-    )
+    const isHidden = SIDES.some((side) => view.see(side, step.path).kind === "unknown")
     const result = isHidden
       ? ok<Judged>({ path: step.path, result: "unknown" })
       : await judgeStep(judging, step, (path) => names.takeOne(path, "any"))

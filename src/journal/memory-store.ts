@@ -45,7 +45,10 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     },
     close: async () => undefined,
     afterCrash({ losesUnsynced }) {
-      return memoryStore({ rows: losesUnsynced ? synced : rows, ...(options.tick !== undefined && { tick: options.tick }) })
+      return memoryStore({
+        rows: losesUnsynced ? synced : rows,
+        ...(options.tick !== undefined && { tick: options.tick }),
+      })
     },
     rows: () => [...rows].sort(([a], [b]) => comparePaths(a, b)),
   }

@@ -57,8 +57,9 @@ export type UnknownReason =
 /**
  * A place we cannot speak about.
  *
- * `path`: only the path itself. `subtree`: the path and everything below it. `absent_children`: the names we can
- * read in this directory are known, but a name that is missing there may be one that we cannot read.
+ * `path`: a name that is a file, or would be one. `subtree`: what is a directory, or may hide one. Below both everything
+ * is unknown too, save where a key stands beside keys below it. `absent_children`: the names we can read in this
+ * directory are known, but a name that is missing there may be one that we cannot read.
  */
 export interface Unknown {
   readonly path: string

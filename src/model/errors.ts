@@ -2,6 +2,7 @@
  * What can go wrong, as values. Codes are stable forever (docs/errors.md); texts are made at the edge, in `cli`.
  */
 
+import type { RunKind } from "./event.ts"
 import type { ConflictId, PlanId, RunId } from "./ids.ts"
 import type { Side } from "./side.ts"
 import type { ProfileName } from "./settings.ts"
@@ -46,9 +47,22 @@ export type SyncError =
       readonly side: Side
       readonly example: string
       readonly below: number
+      readonly kind?: RunKind
     }
-  | { readonly code: "confirm_mismatch"; readonly confirmed: number; readonly total: number }
-  | { readonly code: "side_emptied"; readonly side: Side; readonly files: number; readonly total: number }
+  | {
+      readonly code: "confirm_mismatch"
+      readonly confirmed: number
+      readonly total: number
+      readonly kind?: RunKind
+    }
+  | {
+      readonly code: "side_emptied"
+      readonly side: Side
+      readonly files: number
+      readonly total: number
+      /** What kind of run was held back, where it is no sync. */
+      readonly kind?: RunKind
+    }
   | {
       readonly code: "root_changed"
       readonly dir: string

@@ -121,6 +121,7 @@ function racyWindowMs({ token }: Version): number {
   return /000000000(?::|$)/.test(token) ? RACY_WINDOW_COARSE_MS : RACY_WINDOW_MS
 }
 
+/** Where a name that we cannot read may be this one, it is not seen either; whoever decides knows that from the unknowns. */
 function goneBodies(at: {
   readonly side: Side
   readonly paths: ReadonlyMap<RelativePath, PathState>
@@ -131,7 +132,7 @@ function goneBodies(at: {
   const gone: SightBody[] = []
   for (const [path, state] of at.paths) {
     if (state[at.side] === undefined || at.seen.has(path)) continue
-    if (hidden.covering(path) !== undefined || hidden.hidingAbsence(path) !== undefined) continue
+    if (hidden.covering(path) !== undefined) continue
     gone.push({ type: "gone", side: at.side, path })
   }
   return gone

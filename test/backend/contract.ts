@@ -109,21 +109,19 @@ function listing({ storage, one, two }: Get): void {
     expect(await digestOf(one())).toBe(await digestOf(one()))
   })
 
-  test.each<{ readonly change: string; readonly make: (storage: Storage) => void }>(
-    [
-      { change: "a new file", make: (on) => on.write("new.md", "x") },
-      { change: "another content", make: (on) => on.write("a.md", "longer than before") },
-      { change: "another time only", make: (on) => on.write("a.md", "one", MTIME_MS + 60_000) },
-      { change: "a file that is gone", make: (on) => on.remove("a.md") },
-      {
-        change: "the same content under another name",
-        make: (on) => {
-          on.remove("a.md")
-          on.write("b.md", "one", MTIME_MS)
-        },
+  test.each<{ readonly change: string; readonly make: (storage: Storage) => void }>([
+    { change: "a new file", make: (on) => on.write("new.md", "x") },
+    { change: "another content", make: (on) => on.write("a.md", "longer than before") },
+    { change: "another time only", make: (on) => on.write("a.md", "one", MTIME_MS + 60_000) },
+    { change: "a file that is gone", make: (on) => on.remove("a.md") },
+    {
+      change: "the same content under another name",
+      make: (on) => {
+        on.remove("a.md")
+        on.write("b.md", "one", MTIME_MS)
       },
-    ].map((each) => [each.change, each] as const),
-  )("has another digest after %s", async (_, { make }) => {
+    },
+  ])("has another digest after $change", async ({ make }) => {
     storage().write("a.md", "one", MTIME_MS)
     const before = await digestOf(one())
     make(storage())

@@ -121,6 +121,27 @@ describe("resolve an open conflict", () => {
     expect(b.tree()).toEqual({ "n.md.conflict1": NEAR.b })
   })
 
+  test("finishes what an interrupted resolve began: the choice is there, and a copy is gone", async () => {
+    await editBoth([a, b], { ...NEAR, ...OPEN })
+    b.write("n.md", NEAR.b)
+    b.remove("n.md.conflict1")
+    await b.sync()
+    expect((await b.bm("cloud", "conflicts", "resolve", await onlyId(b), "--keep", "local")).code).toBe(0)
+    expect(world.tree()).toEqual({ "n.md": NEAR.b })
+  })
+
+  test("closes a conflict whose name a folder took, and chooses no version there", async () => {
+    a.write("d", "a file\n")
+    b.write("d/c.md", "in a folder\n")
+    await a.sync()
+    expect(await b.sync()).toBe(6)
+    const id = await onlyId(b)
+    expect((await b.bm("cloud", "conflicts", "show", id)).out).toMatch(/^Close it: .* --keep both$/m)
+    expect((await b.bm("cloud", "conflicts", "resolve", id, "--keep", "remote")).code).toBe(5)
+    expect((await b.bm("cloud", "conflicts", "resolve", id, "--keep", "both")).code).toBe(0)
+    expect((await b.bm("cloud", "conflicts", "--json")).json.open).toBe(0)
+  })
+
   test("is taken back by undo, and can then be resolved again", async () => {
     await editBoth([a, b], { ...NEAR, ...OPEN })
     const before = b.tree()
@@ -167,6 +188,7 @@ describe("resolve an open conflict", () => {
     const refused = await b.bm(...resolve)
     expect(refused.code).toBe(4)
     expect(refused.err).toContain("(26 > 25)")
+    expect(refused.err).toContain("add --confirm-deletes 52 to it")
     expect(Object.keys(b.tree())).toHaveLength(26)
     expect((await b.bm(...resolve, "--confirm-deletes", "52")).code).toBe(0)
     expect(Object.keys(world.tree())).toEqual([...names].sort())

@@ -71,7 +71,9 @@ export function testCrashes(remote: RemoteKind): void {
   })
   afterAll(() => {
     const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
-    console.log(`crashes over a ${remote}: ${totals.points} points in ${seconds(totals.ms)}, CPU ${seconds(totals.cpuMs)}`)
+    console.log(
+      `crashes over a ${remote}: ${totals.points} points in ${seconds(totals.ms)}, CPU ${seconds(totals.cpuMs)}`,
+    )
   })
 }
 

@@ -18,7 +18,10 @@ export interface RunReport {
   readonly edits: number
 }
 
-export async function simulate(seed: number, options: { readonly traces?: boolean } = {}): Promise<RunReport> {
+export async function simulate(
+  seed: number,
+  options: { readonly traces?: boolean } = {},
+): Promise<RunReport> {
   const prng = prngOf(seed)
   const simulation = new Simulation({
     seed: seed ^ 0x5eed,
@@ -156,7 +159,8 @@ class RandomRun {
     else if (roll < 8) device.remove(present)
     else if (roll === 8) this.#rename(device, present)
     else if (roll === 9) this.#reshape(device, present)
-    else if (roll === 10) device.write(present, content, Math.floor(this.#simulation.nowMs) - prng.below(50_000))
+    else if (roll === 10)
+      device.write(present, content, Math.floor(this.#simulation.nowMs) - prng.below(50_000))
     else this.#writeAside(device)
   }
 
@@ -221,9 +225,10 @@ class Scheduler {
   }
 
   async idle(): Promise<void> {
-    do await new Promise<void>((resolve) => {
-      setImmediate(resolve)
-    })
+    do
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve)
+      })
     while (this.#waiting.length > 0)
   }
 

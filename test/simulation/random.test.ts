@@ -28,9 +28,12 @@ test.runIf(one !== undefined)("replays one seed", async () => {
   await simulate(Number(one), { traces: true })
 })
 
-test.runIf(FOUND.length > 0).each(FOUND)("holds for a seed that once failed: $rule ($seed)", async ({ seed }) => {
-  await simulate(seed)
-})
+test.runIf(FOUND.length > 0).each(FOUND)(
+  "holds for a seed that once failed: $rule ($seed)",
+  async ({ seed }) => {
+    await simulate(seed)
+  },
+)
 
 test.runIf(one === undefined)(
   "loses nothing and ends equal, whatever happens",

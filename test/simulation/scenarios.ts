@@ -323,26 +323,30 @@ export const SCENARIOS: readonly Scenario[] = [
       await publish(simulation)
     },
   },
-  ...[40, 60, 75, 90, 105, 120, 135, 151, 166].map((part): Scenario => ({
-    rule: `a run settles what a crash at point ${part} left`,
-    async prepare(simulation) {
-      await manyEdits(simulation)
-      await dieAt(simulation, part)
-    },
-  })),
-  ...[60, 80, 100, 121].map((part): Scenario => ({
-    rule: `a safe run settles what a crash at point ${part} left of two kept files`,
-    profile: "safe",
-    async prepare(simulation) {
-      await agree(simulation)
-      await editBoth(simulation, {
-        here: () => simulation.device(0).save("a.md", "alpha of here"),
-        there: () => simulation.device(1).save("a.md", "alpha of there"),
-        newer: "here",
-      })
-      await dieAt(simulation, part)
-    },
-  })),
+  ...[40, 60, 75, 90, 105, 120, 135, 151, 166].map(
+    (part): Scenario => ({
+      rule: `a run settles what a crash at point ${part} left`,
+      async prepare(simulation) {
+        await manyEdits(simulation)
+        await dieAt(simulation, part)
+      },
+    }),
+  ),
+  ...[60, 80, 100, 121].map(
+    (part): Scenario => ({
+      rule: `a safe run settles what a crash at point ${part} left of two kept files`,
+      profile: "safe",
+      async prepare(simulation) {
+        await agree(simulation)
+        await editBoth(simulation, {
+          here: () => simulation.device(0).save("a.md", "alpha of here"),
+          there: () => simulation.device(1).save("a.md", "alpha of there"),
+          newer: "here",
+        })
+        await dieAt(simulation, part)
+      },
+    }),
+  ),
   {
     rule: "old replaced files are dropped",
     async prepare(simulation) {

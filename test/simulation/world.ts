@@ -210,11 +210,10 @@ export class SimulatedRemote {
     simulation.edit("remote", [path], () => {
       if (this.kind === "folder") this.disk.userReplace(path, content)
       else
-        putObject(
-          { bucket: this.bucket },
-          mustPath(path),
-          { bytes: Buffer.from(content), mtimeMs: Math.floor(simulation.nowMs) },
-        )
+        putObject({ bucket: this.bucket }, mustPath(path), {
+          bytes: Buffer.from(content),
+          mtimeMs: Math.floor(simulation.nowMs),
+        })
     })
   }
 
@@ -328,7 +327,9 @@ export class SimulatedDevice {
     const world = this.#open()
     try {
       const ledger = must(await openLedger(world.store, ledgerDeps(this.#simulation)))
-      return await sync(world, ledger, this.#runOptions(options))
+      const result = await sync(world, ledger, this.#runOptions(options))
+      this.#simulation.trace?.push(`${this.name} ${summaryOf(result)}`)
+      return result
     } catch (error) {
       this.#life.isDead = true
       await new Promise<void>((resolve) => {
@@ -435,6 +436,28 @@ function openStore(simulation: Simulation, store: MemoryStore, life: Life): KeyV
 
 function ledgerDeps(simulation: Simulation) {
   return { sha256, nowMs: () => Math.floor(simulation.nowMs) }
+}
+
+/** What a run planned, for the trace. */
+function summaryOf(result: Result<Cycle, SyncError>): string {
+  if (!result.ok) return `failed ${JSON.stringify(result.error)}`
+  const { value } = result
+  if (value.kind !== "performed") return value.kind
+  const { plan, look } = value.prepared
+  const actions = plan.actions.map(({ op, direction, path, reason }) =>
+    [op, direction, path, reason].join(" "),
+  )
+  const skipped = value.performed.outcomes.flatMap((outcome) =>
+    outcome.kind === "skipped" ? [outcome.trouble] : [],
+  )
+  return JSON.stringify({
+    actions,
+    agreed: plan.agreed.length,
+    notices: plan.notices,
+    skipped,
+    unknowns: look.unknowns,
+    restored: value.restored,
+  })
 }
 
 export function must<T>(result: Result<T, unknown>): T {

@@ -67,10 +67,15 @@ function showLines(shown: Shown, nowMs: number): readonly string[] {
   return [
     `Conflict ${id} · ${escapeForTerminal(path)} · ${verb} in ${run} · ${decisionText(record)} · ${isUndoable}`,
     ...columns(rows, [1]).map((row) => `  ${row}`),
-    ...(record.local !== undefined && record.remote !== undefined ? [timesLine(record)] : []),
-    `  merge  ${mergeText(evidence.merge)}`,
+    ...(isPair(record) ? [timesLine(record)] : []),
+    `  merge  ${isPair(record) ? mergeText(evidence.merge) : "not possible: a folder has the name, the file is kept beside it"}`,
     ...nextLine(shown),
   ]
+}
+
+/** Two versions of one file, not a file and a folder of the same name. */
+function isPair({ local, remote }: ConflictRecord): boolean {
+  return local !== undefined && remote !== undefined
 }
 
 function sideRow(shown: Shown, side: "local" | "remote", nowMs: number): readonly (readonly string[])[] {
@@ -132,6 +137,7 @@ function nextLine({ record, evidence }: Shown): readonly string[] {
   const { id, state, path } = record
   const resolve = `bm cloud conflicts resolve ${id}`
   const merge = evidence.isMergeable ? [`merge: ${resolve} --keep merged`] : []
+  if (state === "open" && !isPair(record)) return [`Close it: ${resolve} --keep both`]
   if (state === "open")
     return [
       [

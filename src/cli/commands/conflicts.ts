@@ -110,8 +110,13 @@ function listLines(listed: readonly Listed[], open: readonly Listed[], nowMs: nu
     ...(mergeable !== undefined
       ? [`merge: bm cloud conflicts resolve ${mergeable.record.id} --keep merged`]
       : first !== undefined
-        ? [`resolve: bm cloud conflicts resolve ${first.record.id} --keep local`]
+        ? [`resolve: bm cloud conflicts resolve ${first.record.id} --keep ${keepFor(first.record)}`]
         : []),
   ]
   return [...columns([["ID", "WHEN", "PATH", "DECISION", "STATE"], ...rows]), hints.join(" · ")]
+}
+
+/** Where a folder has the name there are no two versions to choose from. */
+function keepFor({ local, remote }: ConflictRecord): string {
+  return local === undefined || remote === undefined ? "both" : "local"
 }
