@@ -15,7 +15,9 @@ await build({
   target: "node20",
   external: ["level", "classic-level"],
   chunkNames: "chunks/[name]-[hash]",
-  banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
   sourcemap: "linked",
   legalComments: "linked",
   logLevel: "warning",

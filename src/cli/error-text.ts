@@ -4,7 +4,7 @@
 
 import type { StaleAction, SyncError, Trouble } from "../index.ts"
 import { escapeForTerminal, plural } from "./format.ts"
-import { heldBack, resolveRefused } from "./resolve-text.ts"
+import { heldBack, resolveRefused, toolFailed } from "./resolve-text.ts"
 
 export interface Fix {
   readonly text: string
@@ -106,14 +106,7 @@ function describe(error: SyncError): ErrorText {
     case "resolve_refused":
       return resolveRefused(error)
     case "tool_failed":
-      return text(error, 1, "usage", {
-        message: `Cannot open the merge tool - ${escapeForTerminal(error.why)}`,
-        fix: [
-          {
-            text: 'name one: "mergetool" in bisync_config of config.json, or git config --global merge.tool',
-          },
-        ],
-      })
+      return toolFailed(error.why)
     case "confirm_needed":
       return text(error, 4, "confirm_needed", {
         message: `${error.what} needs your yes, and there is no terminal to ask on`,

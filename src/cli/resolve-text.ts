@@ -109,6 +109,12 @@ function fixesFor({ conflict, why, path }: ResolveProblem): readonly Fix[] {
   }
 }
 
+export function toolFailed(why: string): ErrorText {
+  const fix = 'name one: "mergetool" in bisync_config of config.json, or git config --global merge.tool'
+  const message = `Cannot open the merge tool - ${escapeForTerminal(why)}`
+  return { exit: 1, code: "usage", message, fix: [{ text: fix }] }
+}
+
 const WHY: Readonly<Record<string, string>> = {
   undo: "what is undone had brought them",
   redo: "what is done again had removed them",

@@ -6,7 +6,7 @@
  * throwing away what no branch names; notes with odd names or content must not fail `git fsck --strict`.
  */
 
-import { lstat, open, rm } from "node:fs/promises"
+import { lstat, open, rm, readFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import type { Trouble } from "../model/errors.ts"
 import { CONTROL_DIRECTORY } from "../model/path.ts"
@@ -87,14 +87,25 @@ export function writeGitLink(options: {
   readonly syncDirectory: string
 }): Promise<Result<"written" | "present", Trouble>> {
   return attempt(".git", async () => {
-    const isWritten = await writeNew(
-      join(options.syncDirectory, ".git"),
-      `gitdir: ${resolve(options.gitDirectory)}\n`,
-    )
-    if (!isWritten) return "present"
+    const link = join(options.syncDirectory, ".git")
+    const text = `gitdir: ${resolve(options.gitDirectory)}\n`
+    if (await isStaleLink(link, text)) await rm(link)
+    if (!(await writeNew(link, text))) return "present"
     await syncDirectory(options.syncDirectory)
     return "written"
   })
+}
+
+const OUR_LINK = /^(gitdir: .*[/\\]bisync-state[/\\][^/\\]+[/\\]history\.git\n)?$/
+const LINK_BYTES_MAX = 4096
+
+/** A link of ours to a history that this folder no longer has, or one that a crash left empty. */
+async function isStaleLink(link: string, text: string): Promise<boolean> {
+  if (!(await isThere(link))) return false
+  const stat = await lstat(link)
+  if (!stat.isFile() || stat.size > LINK_BYTES_MAX) return false
+  const found = await readFile(link, "utf8")
+  return found !== text && OUR_LINK.test(found)
 }
 
 /** False: something is there. The exclusive flag follows no symlink, not even one that leads nowhere. */

@@ -77,6 +77,8 @@ export class CliDevice {
   readonly home: string
   readonly dir: string
   readonly place: Place
+  /** Whether commands find a terminal. */
+  isInteractive = false
 
   constructor(world: CliWorld, name: string) {
     this.world = world
@@ -153,7 +155,7 @@ export class CliDevice {
       cwd: this.home,
       place: this.place,
       holder: this.holder(["bm", ...args].join(" ")),
-      isInteractive: false,
+      isInteractive: this.isInteractive,
       isProgressShown: false,
     }
     const code = await cli.run([...args], context)

@@ -174,11 +174,14 @@ async function expectFinished(cloud: Cloud, device: Device, round: Round, where:
   expect([0, 6], `${where}\n${ran.out}${ran.err}`).toContain(ran.exit)
   const local = notesIn(device.dir)
   expect(local, where).toEqual(notesIn(cloud.remote))
-  expect([...local.keys()].filter((path) => !path.startsWith("untouched/")).toSorted(), where).toEqual(
-    expectedPaths(round),
-  )
+  const found = [...local.keys()].filter((path) => !path.startsWith("untouched/")).map(withoutPair)
+  expect(found.toSorted(), where).toEqual(expectedPaths(round))
   expect([...local.keys()].filter((path) => path.startsWith("untouched/"))).toHaveLength(FILES_UNTOUCHED)
   const { number, profile } = round
+  for (const [path, text] of local) {
+    const [, side] = withoutPair(path).split(", ")
+    if (side !== undefined) expect(text, where).toContain(`conflict ${number}, ${side}`)
+  }
   if (profile === "balanced") {
     expect(local.get("conflict/here-is-newer.md"), where).toContain(`conflict ${number}, here`)
     expect(local.get("conflict/there-is-newer.md"), where).toContain(`conflict ${number}, there`)
@@ -191,13 +194,20 @@ async function expectFinished(cloud: Cloud, device: Device, round: Round, where:
     ).toEqual([`new-${number}`])
 }
 
+/** A pair takes the next numbers that are free, odd for the local version and even for the remote one. */
+function withoutPair(path: string): string {
+  const number = /\.conflict(\d+)$/.exec(path)?.[1]
+  if (number === undefined) return path
+  return path.replace(/\.conflict\d+$/, Number(number) % 2 === 1 ? ", here" : ", there")
+}
+
 function expectedPaths({ number, profile }: Round): readonly string[] {
   const kept = profile === "safe" ? CONFLICTS.map(([path]) => path) : ["conflict/tie.md"]
   const decided = CONFLICTS.map(([path]) => path).filter((path) => !kept.includes(path))
   const paths = [
     "big.md",
     ...decided,
-    ...kept.flatMap((path) => [`${path}.conflict1`, `${path}.conflict2`]),
+    ...kept.flatMap((path) => [`${path}, here`, `${path}, there`]),
     "edit/here-too.md",
     "edit/here.md",
     "edit/there.md",
