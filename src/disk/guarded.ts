@@ -304,11 +304,11 @@ async function returnAside({ disk, device }: Guarded, op: OpId, path: RelativePa
   return ok(undefined)
 }
 
-/** Removes the directory if it is empty, and then its parents likewise. */
+/** Removes the directory if it is empty, and then its parents likewise; an earlier life may have begun with it. */
 export async function prune(disk: Disk, directory: string): Promise<void> {
   for (let at = directory; at !== ""; at = parentOf(at)) {
     const removed = await disk.removeDirectory(at)
-    if (!removed.ok) return
+    if (!removed.ok && removed.error.errno !== "ENOENT") return
   }
 }
 

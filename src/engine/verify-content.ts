@@ -1,8 +1,9 @@
-/** Reads every version that the history names and compares its hash: one at a time, in pieces, whatever its size. */
+/** Reads every version that the history names and compares its hash: one at a time, the large ones in pieces. */
 
 import { createHash } from "node:crypto"
 import type { ContentHash, GitOid, Sequence } from "../model/ids.ts"
 import { ContentLost, type HistoryStore } from "../model/ports.ts"
+import { sha256 } from "./session.ts"
 import type { VerifyCheckOf, DamagedVersion } from "./verify.ts"
 import type { Read } from "./verify-reading.ts"
 
@@ -10,7 +11,7 @@ const LISTED_MAX = 100
 
 export async function checkContent(
   history: HistoryStore,
-  { kept, state }: Read,
+  { kept, large, state }: Read,
   from: Sequence,
 ): Promise<VerifyCheckOf<"content">> {
   const damaged: DamagedVersion[] = []
@@ -18,7 +19,7 @@ export async function checkContent(
   for (const [hash, { oid, sequence }] of kept) {
     if (sequence < from) continue
     versions += 1
-    const kind = await judge(history, oid, hash)
+    const kind = await judge(history, oid, { hash, isLarge: large.has(hash) })
     if (kind !== undefined) damaged.push({ hash, kind })
   }
   if (damaged.length === 0) return { name: "content", versions }
@@ -34,21 +35,21 @@ export async function checkContent(
 async function judge(
   history: HistoryStore,
   oid: GitOid,
-  hash: ContentHash,
+  { hash, isLarge }: { readonly hash: ContentHash; readonly isLarge: boolean },
 ): Promise<DamagedVersion["kind"] | undefined> {
-  const streamed = await digestOf(() => history.stream(oid))
+  const streamed = isLarge ? await digestOf(history.stream(oid)) : undefined
   if (streamed === hash) return undefined
-  if (streamed === "missing") return "missing"
+  if (streamed === "missing") return streamed
   // A damaged copy does no harm where there is another: reading looks in every place, a stream in the first.
   const read = await history.read(oid)
   if (!read.ok) return read.error.code === "not_found" ? "missing" : "altered"
-  return `sha256:${createHash("sha256").update(read.value).digest("hex")}` === hash ? undefined : "altered"
+  return sha256(read.value) === hash ? undefined : "altered"
 }
 
-async function digestOf(pieces: () => AsyncIterable<Uint8Array>): Promise<string> {
+async function digestOf(pieces: AsyncIterable<Uint8Array>): Promise<string> {
   const digest = createHash("sha256")
   try {
-    for await (const piece of pieces()) digest.update(piece)
+    for await (const piece of pieces) digest.update(piece)
   } catch (error) {
     if (!(error instanceof ContentLost)) throw error
     return error.trouble.code === "not_found" ? "missing" : "altered"

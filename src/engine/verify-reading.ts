@@ -6,6 +6,7 @@
 
 import type { EventOf, JournalEvent } from "../model/event.ts"
 import type { ContentHash, GitOid, RunId, Sequence } from "../model/ids.ts"
+import { SMALL_FILE_BYTES_MAX } from "../model/ports.ts"
 import type { State } from "../model/state.ts"
 import { emptyState, fold } from "../fold/fold.ts"
 import { indexChanges, keptKey } from "../fold/indexes.ts"
@@ -33,6 +34,8 @@ export interface Read {
   readonly devices: number
   readonly runs: ReadonlyMap<RunId, RunSpan>
   readonly kept: ReadonlyMap<ContentHash, Kept>
+  /** Versions too large to be held in memory. */
+  readonly large: ReadonlySet<ContentHash>
   /** Commits that events name, with the last event each of them vouches for. */
   readonly commits: ReadonlyMap<GitOid, Sequence>
   readonly indexKeys: KeySum
@@ -67,6 +70,7 @@ export function newReading(sinceMs: number | undefined): Reading {
   const devices = new Set<string>()
   const runs = new Map<RunId, RunSpan>()
   const kept = new Map<ContentHash, Kept>()
+  const large = new Set<ContentHash>()
   const commits = new Map<GitOid, Sequence>()
 
   const flush = () => {
@@ -80,6 +84,7 @@ export function newReading(sinceMs: number | undefined): Reading {
     if (event.type === "journal.created" || event.type === "device.renamed") devices.add(event.device)
     if (event.type === "history.recorded") commits.set(event.commit, event.upTo)
     takeRun(runs, event)
+    for (const { hash, sizeBytes } of sizesIn(event)) if (sizeBytes > SMALL_FILE_BYTES_MAX) large.add(hash)
     if (event.type === "history.kept") takeKept(event)
     else
       for (const key of new Set(indexChanges(event).map((change) => change.key)))
@@ -103,9 +108,20 @@ export function newReading(sinceMs: number | undefined): Reading {
     finish(isLastProven) {
       if (unproven !== undefined && isLastProven) take(unproven)
       flush()
-      return { state, devices: devices.size, runs, kept, commits, indexKeys, firstAtOrAfter }
+      return { state, devices: devices.size, runs, kept, large, commits, indexKeys, firstAtOrAfter }
     },
   }
+}
+
+function sizesIn(event: JournalEvent): readonly { readonly hash: ContentHash; readonly sizeBytes: number }[] {
+  if (event.type === "agreed")
+    return event.items.flatMap(({ version }) => (version === undefined ? [] : [version]))
+  if (event.type !== "done") return []
+  const { before, beforeSizeBytes: sizeBytes = 0, after } = event
+  const now = after.flatMap(({ content }) =>
+    content?.hash === undefined ? [] : [{ hash: content.hash, sizeBytes: content.sizeBytes }],
+  )
+  return before === undefined ? now : [...now, { hash: before, sizeBytes }]
 }
 
 /** What settles an interrupted run is journaled in its name, and does not prolong it. */

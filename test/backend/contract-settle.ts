@@ -56,9 +56,9 @@ const CASES: readonly Case[] = [
   },
   {
     step: "a removed file",
-    before: { "d/a.md": "old", "b.md": "stays" },
+    before: { "d/e/a.md": "old", "b.md": "stays" },
     after: { "b.md": "stays" },
-    make: async (backend) => removing("d/a.md", await known(backend, "d/a.md")),
+    make: async (backend) => removing("d/e/a.md", await known(backend, "d/e/a.md")),
   },
   {
     step: "a move beside its old name",
@@ -68,9 +68,9 @@ const CASES: readonly Case[] = [
   },
   {
     step: "a move into new directories",
-    before: { "d/a.md": "old" },
-    after: { "e/f/a.md": "old" },
-    make: async (backend) => moving("d/a.md", "e/f/a.md", await known(backend, "d/a.md")),
+    before: { "d/e/a.md": "old" },
+    after: { "f/g/a.md": "old" },
+    make: async (backend) => moving("d/e/a.md", "f/g/a.md", await known(backend, "d/e/a.md")),
   },
 ]
 

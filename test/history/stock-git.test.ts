@@ -216,7 +216,6 @@ function linkTests(): void {
   test.each<[string, (path: string) => void]>([
     ["directory", (path) => mkdirSync(path)],
     ["file", (path) => writeFileSync(path, "gitdir: elsewhere\n")],
-    ["empty file", (path) => writeFileSync(path, "")],
     ["symlink that leads nowhere", (path) => symlinkSync("nowhere/at/all", path)],
   ])("a .git that is a %s stays what it is", async (_, make) => {
     const { gitDirectory, syncDirectory, store } = world()
@@ -227,6 +226,21 @@ function linkTests(): void {
     expect(value(await writeGitLink({ gitDirectory, syncDirectory }))).toBe("present")
     expect(JSON.stringify([lstatSync(path).ino, lstatSync(path).mtimeMs, lstatSync(path).size])).toBe(before)
     expect(readdirSync(syncDirectory)).toEqual([".git"])
+  })
+
+  test.each([
+    ["that a crash left empty", ""],
+    [
+      "to a history that this folder no longer has",
+      "gitdir: /home/x/.basic-memory/bisync-state/old/history.git\n",
+    ],
+  ])("a link %s is written again", async (_, found) => {
+    const { gitDirectory, syncDirectory } = world()
+    const path = join(syncDirectory, ".git")
+    writeFileSync(path, found)
+    expect(value(await writeGitLink({ gitDirectory, syncDirectory }))).toBe("written")
+    expect(readFileSync(path, "utf8")).toBe(`gitdir: ${gitDirectory}\n`)
+    expect(value(await writeGitLink({ gitDirectory, syncDirectory }))).toBe("present")
   })
 
   test("a sync directory that is missing is trouble for the link, and none for the history", async () => {
