@@ -3,7 +3,7 @@
  */
 
 import type { Action, Cycle, Evidence, Outcome, Performed, RunCounts } from "../index.ts"
-import { troubleText } from "./error-text.ts"
+import { troubleText } from "./trouble-text.ts"
 import { escapeForTerminal, formatTime, plural } from "./format.ts"
 import type { Output } from "./output.ts"
 import { noticeLines } from "./plan-text.ts"
@@ -133,8 +133,13 @@ function whichIsWhich({ conflict, local, remote }: Action): readonly string[] {
   ]
   return [
     `  ${copies.join(" · ")}`,
-    `  ${conflict.id} · merge: bm cloud conflicts resolve ${conflict.id} --keep merged`,
+    `  ${conflict.id} · ${isPair(conflict) ? "merge" : "keep them so"}: bm cloud conflicts resolve ${conflict.id} --keep ${isPair(conflict) ? "merged" : "both"}`,
   ]
+}
+
+/** A file that only made room for a directory has no rival to be merged with. */
+function isPair({ copies }: NonNullable<Action["conflict"]>): boolean {
+  return copies?.local !== undefined && copies.remote !== undefined
 }
 
 function totalsLines(at: {

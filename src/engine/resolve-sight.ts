@@ -8,7 +8,7 @@ import type { ContentHash } from "../model/ids.ts"
 import type { RelativePath } from "../model/path.ts"
 import { SIDES, type Side } from "../model/side.ts"
 import type { State } from "../model/state.ts"
-import { indexUnknowns } from "../model/unknowns.ts"
+import { viewOf } from "../reconcile/sight.ts"
 import type { Goal } from "../plan/undo-action.ts"
 import type { Source } from "./conflict-contents.ts"
 import { currentOf } from "./undo-judge.ts"
@@ -23,11 +23,9 @@ export interface ResolveJudging {
 
 export type Content = NonNullable<Goal["content"]>
 
-export function isHidden({ unknowns }: ResolveJudging, path: RelativePath): boolean {
-  return SIDES.some((side) => {
-    const index = indexUnknowns(unknowns[side])
-    return index.covering(path) !== undefined || index.hidingAbsence(path) !== undefined
-  })
+export function isHidden({ state, unknowns }: ResolveJudging, path: RelativePath): boolean {
+  const view = viewOf({ paths: state.paths, unknowns })
+  return SIDES.some((side) => view.see(side, path).kind === "unknown")
 }
 
 export function inline({ world }: ResolveJudging, bytes: Uint8Array): Content {

@@ -12,7 +12,7 @@ import type {
   TookBack,
 } from "../../index.ts"
 import { BmCommand, parseCount } from "../command.ts"
-import { troubleText } from "../error-text.ts"
+import { troubleText } from "../trouble-text.ts"
 import { escapeForTerminal, plural } from "../format.ts"
 import type { Output } from "../output.ts"
 import { planDocument, type PlanDocument, type UndoNames } from "../plan-document.ts"

@@ -1,0 +1,25 @@
+/** What kept one path from being read or written, in a few words. */
+
+import type { Trouble } from "../index.ts"
+
+const TROUBLE: Readonly<Record<string, string>> = {
+  changed_since: "it changed meanwhile",
+  unreadable: "it cannot be read",
+  not_found: "it is not there",
+  no_space: "no space left",
+  no_permission: "permission denied",
+  read_only: "read-only file system",
+  in_the_way: "something else is in the way",
+  name_refused: "the name is refused there",
+  unsupported: "not supported there",
+  not_kept: "the old version could not be kept",
+  hash_mismatch: "its bytes are not what they should be",
+  unreachable: "it cannot be reached",
+  blocked_by_errors: "held back, because that side had errors",
+  interrupted: "interrupted",
+  io: "input/output error",
+}
+
+export function troubleText({ code, detail }: Pick<Trouble, "code" | "detail">): string {
+  return `${TROUBLE[code] ?? code}${detail === undefined ? "" : ` (${detail})`}`
+}
