@@ -23,6 +23,8 @@ export interface FolderDeps {
   readonly device: DeviceId
   readonly sha256: Sha256
   readonly nowMs: () => number
+  /** Others fill it: what it may not hold is reported. */
+  readonly isRemote?: boolean
 }
 
 type AsideMethods = Pick<Backend, "asides" | "retireAside" | "dropAside" | "restoreAside" | "readAside">
@@ -47,6 +49,7 @@ export function folderAsides(deps: FolderDeps): AsideMethods {
               op,
               path,
               token: tokenOf(stat),
+              changedMs: Number(BigInt(stat.ctimeNs) / 1_000_000n),
               isRetired,
             })),
           )
@@ -82,7 +85,7 @@ export function folderAsides(deps: FolderDeps): AsideMethods {
   }
 }
 
-interface FoundAside extends Omit<AsideFound, "token"> {
+interface FoundAside extends Omit<AsideFound, "token" | "changedMs"> {
   readonly stat: DiskStat
 }
 

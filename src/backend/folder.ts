@@ -102,7 +102,11 @@ async function listFolder(
   deps: FolderDeps,
   ignoresDirectory: (path: string) => boolean,
 ): Promise<Result<Listing, Trouble>> {
-  const listed = await walk(deps.disk, { ignoresDirectory, nowMs: deps.nowMs })
+  const listed = await walk(deps.disk, {
+    ignoresDirectory,
+    nowMs: deps.nowMs,
+    reportsGit: deps.isRemote === true,
+  })
   if (!listed.ok) return listed
   const pending = await pendingAsidePaths(deps.disk)
   if (!pending.ok) return pending

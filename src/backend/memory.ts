@@ -83,6 +83,15 @@ export function putObject(
   return version
 }
 
+/** An object is replaced in one step, so nothing is ever put aside. */
+const NO_TRASH: Pick<Backend, "asides" | "retireAside" | "dropAside" | "restoreAside" | "readAside"> = {
+  asides: async () => ok([]),
+  retireAside: async () => undefined,
+  dropAside: async () => ok("gone"),
+  restoreAside: async () => ok(undefined),
+  readAside: async ({ path }) => err({ code: "not_found", path }),
+}
+
 export function memoryBackend(deps: MemoryDeps): Backend {
   const { bucket, sha256 } = deps
   const staged = new Map<OpId, Uint8Array>()
@@ -143,11 +152,7 @@ export function memoryBackend(deps: MemoryDeps): Backend {
         // Somebody already built on ours.
         return ok({ kind: object?.lineage?.includes(op) === true ? "applied" : "not_applied" })
       }),
-    asides: async () => ok([]),
-    retireAside: async () => undefined,
-    dropAside: async () => ok("gone"),
-    restoreAside: async () => ok(undefined),
-    readAside: async ({ path }) => err({ code: "not_found", path }),
+    ...NO_TRASH,
     readEpoch: (known) => call("readEpoch", "", () => ok(epochOf(bucket, known))),
     createEpoch: (id) =>
       call("createEpoch", "", () => {

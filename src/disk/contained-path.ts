@@ -70,6 +70,25 @@ export function withDirectory<T>(
   }
 }
 
+/**
+ * As `withDirectory`, for looking at many names: `usual` is the same directory by its usual path, which the system
+ * resolves in half the time. Where both were not the same at the end, `use` is called once more with the safe path
+ * alone. Look only, and only at names that were listed through `at`: a swap in between shows another file's stat,
+ * which no later reading or precondition will confirm, but never hides a name or reaches a byte.
+ */
+export function withUsualPath<T>(
+  root: Root,
+  path: string,
+  use: (paths: { readonly at: string; readonly usual: string }) => T,
+): T {
+  return withDirectory(root, { path }, (at) => {
+    if (root.reachesBy === "paths") return use({ at, usual: at })
+    const usual = path === "" ? root.directory : `${root.directory}/${path}`
+    const seen = use({ at, usual })
+    return readlinkSync(at) === usual ? seen : use({ at, usual: at })
+  })
+}
+
 /** Calls `use` with the system's path of a name whose parent was reached. The root has no name: `EINVAL`. */
 export function withName<T>(root: Root, path: string, use: (systemPath: string) => T): T {
   const reached = reachParent(root, path)

@@ -57,6 +57,11 @@ export class MemoryUser {
     this.inodes.attach(this.inodes.placeAt(path, { makes: true }), this.inodes.newOther("special"))
   }
 
+  /** When content or name of a file last changed. */
+  changedMs(path: string): number {
+    return Number(mustFind(this.inodes.placeAt(path), path).ctimeNs / 1_000_000n)
+  }
+
   /** What the user has: every file but those of the control directory, in byte order of paths. */
   tree(): ReadonlyMap<string, Uint8Array> {
     return new Map([...this.all()].filter(([path]) => !isBelow(path, CONTROL_DIRECTORY)))

@@ -10,7 +10,7 @@ import { closeSync, constants, fsync, linkSync, openSync, renameSync, rmdirSync,
 import { promisify } from "node:util"
 import { err, ok, type Result } from "../model/result.ts"
 import { attempt, errnoOf, failure, failureFrom } from "./attempt.ts"
-import { isLink, openRoot, reachParent, type Root, withDirectory, withName } from "./contained-path.ts"
+import { isLink, openRoot, reachParent, type Root, withDirectory, withName, withUsualPath } from "./contained-path.ts"
 import { type FileContent, throwingOn } from "./content.ts"
 import { createNewFile, type NewFile } from "./create-file.ts"
 import {
@@ -57,7 +57,7 @@ class NodeDisk implements Disk {
   }
 
   async readDirectory(path: string): Promise<Result<readonly DirectoryEntry[], DiskError>> {
-    return attempt(path, () => withDirectory(this.#root, { path }, entriesOf))
+    return attempt(path, () => withUsualPath(this.#root, path, entriesOf))
   }
 
   async stat(path: string): Promise<Result<DiskStat | undefined, DiskError>> {

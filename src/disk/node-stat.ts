@@ -11,6 +11,7 @@ import { comparePaths } from "../model/path.ts"
 import { errnoOf } from "./attempt.ts"
 import type { DirectoryEntry, DiskKind, DiskStat } from "./disk.ts"
 
+const NEVER_THROWING = { bigint: true, throwIfNoEntry: false } as const
 const SURROGATE = /[\ud800-\udfff\ue000-\uffff]/
 
 export function statOfHandle(handle: number): DiskStat {
@@ -19,19 +20,45 @@ export function statOfHandle(handle: number): DiskStat {
 
 /** Never follows a link; `undefined` where nothing is. */
 export function statOfName(systemPath: string | Buffer): DiskStat | undefined {
-  const stat = lstatSync(systemPath, { bigint: true, throwIfNoEntry: false })
+  const stat = lstatSync(systemPath, NEVER_THROWING)
   return stat && statToDiskStat(stat)
 }
 
 function statToDiskStat(stat: BigIntStats): DiskStat {
-  return {
-    kind: kindOf(Number(stat.mode)),
-    inode: stat.ino.toString(),
-    deviceNumber: stat.dev.toString(),
-    sizeBytes: Number(stat.size),
-    mtimeNs: stat.mtimeNs.toString(),
-    ctimeNs: stat.ctimeNs.toString(),
-    links: Number(stat.nlink),
+  const { kind, inode, deviceNumber, sizeBytes, mtimeNs, ctimeNs, links } = new EntryStat(stat)
+  return { kind, inode, deviceNumber, sizeBytes, mtimeNs, ctimeNs, links }
+}
+
+/** Makes the decimal texts only when they are asked for: a scan looks at every file and asks for few of them. */
+class EntryStat implements DiskStat {
+  readonly kind: DiskKind
+  readonly sizeBytes: number
+  readonly #stat: BigIntStats
+
+  constructor(stat: BigIntStats) {
+    this.kind = kindOf(Number(stat.mode))
+    this.sizeBytes = Number(stat.size)
+    this.#stat = stat
+  }
+
+  get inode(): string {
+    return this.#stat.ino.toString()
+  }
+
+  get deviceNumber(): string {
+    return this.#stat.dev.toString()
+  }
+
+  get mtimeNs(): string {
+    return this.#stat.mtimeNs.toString()
+  }
+
+  get ctimeNs(): string {
+    return this.#stat.ctimeNs.toString()
+  }
+
+  get links(): number {
+    return Number(this.#stat.nlink)
   }
 }
 
@@ -48,14 +75,20 @@ function kindOf(mode: number): DiskKind {
   }
 }
 
-/** Everything in the directory, in byte order of names. */
-export function entriesOf(directory: string): readonly DirectoryEntry[] {
-  const names = readdirSync(directory)
+/** Everything in the directory, in byte order of names: listed through `at`, looked at by its usual path. */
+export function entriesOf({
+  at,
+  usual,
+}: {
+  readonly at: string
+  readonly usual: string
+}): readonly DirectoryEntry[] {
+  const names = readdirSync(at)
   // U+FFFD is what Node puts for bytes that are not UTF-8; it may also be the name's own.
-  if (names.some((name) => name.includes("\ufffd"))) return entriesByBytes(directory)
+  if (names.some((name) => name.includes("\ufffd"))) return entriesByBytes(at)
   // The engine's own order of strings is that of bytes, but for what is encoded with surrogates.
   const sorted = names.some((name) => SURROGATE.test(name)) ? names.sort(comparePaths) : names.sort()
-  return sorted.map((name) => withStat(name, undefined, `${directory}/${name}`))
+  return sorted.map((name) => withStat(name, undefined, `${usual}/${name}`))
 }
 
 function entriesByBytes(directory: string): readonly DirectoryEntry[] {
@@ -63,7 +96,11 @@ function entriesByBytes(directory: string): readonly DirectoryEntry[] {
   const prefix = Buffer.from(`${directory}/`)
   return names.map((bytes) => {
     const name = bytes.toString("utf8")
-    return withStat(name, isUtf8(bytes) ? undefined : bytes.toString("base64"), Buffer.concat([prefix, bytes]))
+    return withStat(
+      name,
+      isUtf8(bytes) ? undefined : bytes.toString("base64"),
+      Buffer.concat([prefix, bytes]),
+    )
   })
 }
 
@@ -76,7 +113,8 @@ function withStat(name: string, nameBase64: string | undefined, systemPath: stri
 
 function statOrNothing(systemPath: string | Buffer): DiskStat | undefined {
   try {
-    return statOfName(systemPath)
+    const stat = lstatSync(systemPath, NEVER_THROWING)
+    return stat && new EntryStat(stat)
   } catch (error) {
     if (errnoOf(error) === undefined) throw error
     return undefined

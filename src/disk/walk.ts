@@ -9,7 +9,16 @@ import { createHash } from "node:crypto"
 import type { ListedFile, Listing, Unknown, UnknownReason, Version } from "../model/entry.ts"
 import type { Trouble } from "../model/errors.ts"
 import type { VersionToken } from "../model/ids.ts"
-import { comparePaths, isGitName, isReserved, joinPath, parsePath, PATH_BYTES_MAX, type RelativePath } from "../model/path.ts"
+import {
+  comparePaths,
+  CONTROL_DIRECTORY,
+  isGitName,
+  isReserved,
+  joinPath,
+  parsePath,
+  PATH_BYTES_MAX,
+  type RelativePath,
+} from "../model/path.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import type { DirectoryEntry, Disk, DiskStat } from "./disk.ts"
 import { troubleOf } from "./trouble.ts"
@@ -21,16 +30,22 @@ const NS_PER_MS = 1_000_000n
 interface Walk {
   readonly disk: Disk
   readonly ignoresDirectory: (path: string) => boolean
+  readonly reportsGit: boolean
   /** One line per file, path and token: what the digest is over, and what `files` is made of. */
   readonly lines: string[]
   readonly unknowns: Unknown[]
   readonly mounts: string[]
-  newestNs: bigint
+  newestNs: string
 }
 
 export async function walk(
   disk: Disk,
-  options: { readonly ignoresDirectory: (path: string) => boolean; readonly nowMs: () => number },
+  options: {
+    readonly ignoresDirectory: (path: string) => boolean
+    readonly nowMs: () => number
+    /** A repository here is something that is refused, not the user's own. */
+    readonly reportsGit?: boolean
+  },
 ): Promise<Result<Listing, Trouble>> {
   const sampledMs = options.nowMs()
   const root = await disk.stat("")
@@ -39,10 +54,11 @@ export async function walk(
   const state: Walk = {
     disk,
     ignoresDirectory: options.ignoresDirectory,
+    reportsGit: options.reportsGit === true,
     lines: [],
     unknowns: [],
     mounts: [],
-    newestNs: 0n,
+    newestNs: "0",
   }
   const entries = await disk.readDirectory("")
   if (!entries.ok) return err(troubleOf(entries.error))
@@ -63,13 +79,16 @@ function listingOf(state: Walk, sampledMs: number): Listing {
     mounts,
     digest: digestOf(state),
     sampledMs,
-    newestMs: Number(state.newestNs / 1000n) / 1000,
+    newestMs: Number(BigInt(state.newestNs) / 1000n) / 1000,
   }
 }
 
 function parseLine(line: string): ListedFile {
   const end = line.indexOf("\0")
-  return { path: line.slice(0, end) as RelativePath, version: versionOfToken(line.slice(end + 1) as VersionToken) }
+  return {
+    path: line.slice(0, end) as RelativePath,
+    version: versionOfToken(line.slice(end + 1) as VersionToken),
+  }
 }
 
 interface WalkedDirectory {
@@ -82,7 +101,10 @@ interface WalkedDirectory {
 async function walkEntries(state: Walk, directory: WalkedDirectory): Promise<void> {
   for (const entry of inPathOrder(directory.entries)) {
     const path = joinPath(directory.path, entry.name)
-    if (directory.path === "" ? isReserved(entry.name) : isGitName(entry.name)) continue
+    if (directory.path === "" ? isReserved(entry.name) : isGitName(entry.name)) {
+      if (!isExpectedHere(state, directory, entry.name)) putUnknown(state, path, "reserved")
+      continue
+    }
     if (entry.nameBase64 !== undefined) {
       state.unknowns.push({
         path: directory.path,
@@ -96,6 +118,11 @@ async function walkEntries(state: Walk, directory: WalkedDirectory): Promise<voi
       await walkEntry(state, { path, stat: entry.stat, directory })
     }
   }
+}
+
+/** Our own directory is everywhere, and a user's repositories are in the user's own folder; other spellings are not. */
+function isExpectedHere({ reportsGit }: Walk, directory: WalkedDirectory, name: string): boolean {
+  return name === ".git" ? !reportsGit : directory.path === "" && name === CONTROL_DIRECTORY
 }
 
 async function walkEntry(
@@ -131,11 +158,17 @@ function putFile(state: Walk, path: string, stat: DiskStat): void {
     putUnknown(state, path, "too_long")
     return
   }
-  const mtimeNs = BigInt(stat.mtimeNs)
-  const ctimeNs = BigInt(stat.ctimeNs)
-  const newest = mtimeNs > ctimeNs ? mtimeNs : ctimeNs
-  if (newest > state.newestNs) state.newestNs = newest
-  state.lines.push(`${path}\0${tokenOf(stat)}`)
+  const { mtimeNs, ctimeNs } = stat
+  if (isLater(mtimeNs, state.newestNs)) state.newestNs = mtimeNs
+  if (isLater(ctimeNs, state.newestNs)) state.newestNs = ctimeNs
+  // Joined, not added up: a sum of strings keeps all its parts alive until somebody reads it.
+  state.lines.push([path, "\0", stat.inode, ":", stat.sizeBytes, ":", mtimeNs, ":", ctimeNs].join(""))
+}
+
+/** Compares decimal numbers of which the second is not negative. */
+function isLater(a: string, b: string): boolean {
+  if (a.startsWith("-")) return false
+  return a.length === b.length ? a > b : a.length > b.length
 }
 
 function putUnknown(state: Walk, path: string, reason: UnknownReason): void {

@@ -33,6 +33,7 @@ import {
 } from "./session.ts"
 import { refuseMount } from "./setup.ts"
 import { publishStatus } from "./status-file.ts"
+import { closing } from "./store-errors.ts"
 import { decideSync } from "./sync.ts"
 import { resumeUndo } from "./undo.ts"
 import type { World } from "./world.ts"
@@ -89,7 +90,7 @@ export async function bisync<T>(
       : await open(place, configured.value, options)
   if (!opened.ok) return opened
   const { session, config } = opened.value.opened
-  try {
+  return closing(session, async () => {
     const project = await findProject(opened.value.opened, options.project)
     if (!project.ok) return project
     const runOptions = runOptionsOf(config, options, project.value)
@@ -97,9 +98,7 @@ export async function bisync<T>(
     if (!ran.ok) return ran
     if (!options.isDryRun) await publishStatus({ session, config, cycle: ran.value })
     return ok(await conclude({ cycle: ran.value, ...opened.value }))
-  } finally {
-    await session.close()
-  }
+  })
 }
 
 async function runCycle(

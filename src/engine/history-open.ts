@@ -7,9 +7,9 @@
 
 import type { SyncError } from "../model/errors.ts"
 import type { DeviceId, RunId, Sequence } from "../model/ids.ts"
-import { err, ok, type Result } from "../model/result.ts"
+import { ok, type Result } from "../model/result.ts"
 import { IDLE_PREFIX, prefixRange } from "../fold/indexes.ts"
-import { StoreDamaged, StoreFailed } from "../journal/level-store.ts"
+import { closing } from "./store-errors.ts"
 import { requireConfig } from "./bisync.ts"
 import type { Config, Place } from "./config.ts"
 import { runEnds } from "./history-ends.ts"
@@ -44,33 +44,13 @@ export async function withHistory<T>(
   const directory = stateDirectory(place, config.value.stateKey)
   const { holder, onWait } = access
   const waiting = { waitMs: HISTORY_WAIT_MS, ...(onWait !== undefined && { onWait }) }
-  return catchDamage(async () => {
-    const session = await openSession(directory, { holder, createIfMissing: false, ...waiting })
-    if (!session.ok) return session
-    const { ledger, close } = session.value
-    try {
-      const device = ledger.state().root.device ?? ({ id: "", name: config.value.deviceName } as const)
-      return await use({ config: config.value, directory, ledger, device })
-    } finally {
-      await close()
-    }
+  const session = await openSession(directory, { holder, createIfMissing: false, ...waiting })
+  if (!session.ok) return session
+  const { ledger } = session.value
+  return closing(session.value, async () => {
+    const device = ledger.state().root.device ?? ({ id: "", name: config.value.deviceName } as const)
+    return use({ config: config.value, directory, ledger, device })
   })
-}
-
-async function catchDamage<T>(work: () => Promise<Result<T, SyncError>>): Promise<Result<T, SyncError>> {
-  try {
-    return await work()
-  } catch (error) {
-    const why = damageText(error)
-    if (why === undefined) throw error
-    return err({ code: "journal_damaged", why })
-  }
-}
-
-/** What the database said of itself, without the paths of this machine; absent where it is a bug of ours. */
-export function damageText(error: unknown): string | undefined {
-  if (!(error instanceof StoreDamaged || error instanceof StoreFailed)) return undefined
-  return error.message.replace(/\S*\/\S*/g, "…").slice(0, 200)
 }
 
 /** The events from one moment to another, both ends included. */

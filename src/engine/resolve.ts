@@ -25,6 +25,7 @@ import type { Holder } from "./session.ts"
 import { publishStatus } from "./status-file.ts"
 import { filesSeen } from "./sync.ts"
 import { resumeUndo, verifyGoals } from "./undo.ts"
+import { closing } from "./store-errors.ts"
 import type { World } from "./world.ts"
 
 export interface ResolveOptions {
@@ -56,11 +57,7 @@ export async function resolveConflicts(
   const opening = await open(place, config.value, { holder: options.holder })
   if (!opening.ok) return opening
   const { opened } = opening.value
-  try {
-    return await resolveOpened(opened, options)
-  } finally {
-    await opened.session.close()
-  }
+  return closing(opened.session, () => resolveOpened(opened, options))
 }
 
 async function resolveOpened(

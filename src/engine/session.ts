@@ -23,6 +23,7 @@ import { journalError } from "./cycle.ts"
 import { type Ledger, openLedger } from "./ledger.ts"
 import type { Remote } from "./remote.ts"
 import { readRules } from "./rules.ts"
+import { catchStoreErrors } from "./store-errors.ts"
 import type { World } from "./world.ts"
 
 export interface Session {
@@ -68,10 +69,13 @@ export async function openSession(
   const opened = await openStore(directory, options)
   if (!opened.ok) return opened
   const store = opened.value
-  const ledger = await openLedger(store, { sha256, nowMs: clock.nowMs })
+  const ledger = await catchStoreErrors(async () => {
+    const read = await openLedger(store, { sha256, nowMs: clock.nowMs })
+    return read.ok ? read : err(journalError(read.error))
+  })
   if (!ledger.ok) {
     await store.close()
-    return err(journalError(ledger.error))
+    return ledger
   }
   writePrivate(join(directory, "lock.json"), `${JSON.stringify(options.holder)}\n`, { isDurable: false })
   return ok({ directory, store, ledger: ledger.value, close: () => store.close() })
@@ -153,7 +157,7 @@ export async function openWorld(at: {
   return {
     sides: {
       local: folderBackend({ ...deps, disk: folders.local }),
-      remote: folderBackend({ ...deps, disk: folders.remote }),
+      remote: folderBackend({ ...deps, disk: folders.remote, isRemote: true }),
     },
     store: session.store,
     history: () => openHistory(session.directory, config.syncDir),

@@ -168,6 +168,7 @@ async function settleUnknownAside(
   if (!content.ok) return content.error.code === "not_found" ? ok(undefined) : content
   const isKept = (await ledger.keptAt(content.value.hash)) !== undefined
   if (!isKept || !found.isRetired) return restoreAside(context, found)
+  if (world.clock.nowMs() - found.changedMs < ASIDE_AGE_MS) return ok(undefined)
   const dropped = await world.sides[side].dropAside(found)
   return dropped.ok ? ok(undefined) : dropped
 }

@@ -25,6 +25,7 @@ import {
   sha256,
   stateDirectory,
 } from "./session.ts"
+import { closing } from "./store-errors.ts"
 import { sync } from "./sync.ts"
 import { publishStatus } from "./status-file.ts"
 
@@ -178,6 +179,8 @@ function ensureDirectory(
   }
 }
 
+type Baseline = Pick<SetupReport, "device" | "state" | "hasGitLink" | "baseline" | "cycle">
+
 async function makeBaseline(
   place: Place,
   at: {
@@ -186,7 +189,7 @@ async function makeBaseline(
     readonly remote: Remote
     readonly options: SetupOptions
   },
-): Promise<Result<Pick<SetupReport, "device" | "state" | "hasGitLink" | "baseline" | "cycle">, SyncError>> {
+): Promise<Result<Baseline, SyncError>> {
   const { folders, remote, options } = at
   const provisional = newDeviceId(random.hex128())
   const epochDeps = { disk: folders.remote, device: provisional, sha256, nowMs: clock.nowMs }
@@ -204,7 +207,7 @@ async function makeBaseline(
     createIfMissing: true,
   })
   if (!session.ok) return session
-  try {
+  return closing<Baseline>(session.value, async () => {
     const { ledger } = session.value
     const isNew = ledger.head().sequence === 0
     const device = ledger.state().root.device?.id ?? provisional
@@ -231,7 +234,5 @@ async function makeBaseline(
     if (!ran.ok) return ran
     await publishStatus({ session: session.value, config, cycle: ran.value })
     return ok({ ...report, baseline: "created", cycle: ran.value })
-  } finally {
-    await session.value.close()
-  }
+  })
 }

@@ -17,6 +17,7 @@ import { pathPrefix } from "../fold/indexes.ts"
 import { type Cycle, cycle, type Decide } from "./cycle.ts"
 import type { Ledger } from "./ledger.ts"
 import type { RunOptions } from "./options.ts"
+import { withUnknowns } from "./unknown-notices.ts"
 import type { World } from "./world.ts"
 
 export function sync(world: World, ledger: Ledger, options: RunOptions): Promise<Result<Cycle, SyncError>> {
@@ -40,6 +41,7 @@ export function decideSync(world: World, ledger: Ledger, options: RunOptions): D
     )
     const planned = planChanges({
       ...reconciled,
+      notices: withUnknowns(reconciled.notices, look.unknowns),
       paths: state.paths,
       conflictId: await conflictIds(world, ledger),
     })

@@ -17,6 +17,7 @@ import type { Place } from "./config.ts"
 import type { RunOptions } from "./options.ts"
 import type { Holder } from "./session.ts"
 import { publishStatus } from "./status-file.ts"
+import { closing } from "./store-errors.ts"
 import {
   findRun,
   momentOf,
@@ -65,7 +66,7 @@ export async function takeBack<T>(
   if (!opening.ok) return opening
   const { opened } = opening.value
   const { session, world } = opened
-  try {
+  return closing(session, async () => {
     const found =
       options.mode === "redo"
         ? await findRedo(session.ledger, options)
@@ -91,9 +92,7 @@ export async function takeBack<T>(
     if (!ran.ok) return ran
     if (!options.isDryRun) await publishStatus({ session, config: config.value, cycle: ran.value.cycle })
     return ok(await conclude({ kind: "ran", ran: ran.value, request, opened }))
-  } finally {
-    await session.close()
-  }
+  })
 }
 
 type Found = Result<UndoRequest | Exclude<TookBack, { kind: "ran" }>, SyncError>

@@ -8,7 +8,7 @@ import type { KeyValueStore } from "../model/ports.ts"
 import type { State } from "../model/state.ts"
 import { INDEX_RANGE } from "../fold/indexes.ts"
 import { allRows, ROOT_KEY, type Row, smallStateFromRows, STATE_RANGE } from "../fold/rows.ts"
-import { damageText } from "./history-open.ts"
+import { damageText } from "./store-errors.ts"
 import type { VerifyCheckOf, Unexplained } from "./verify.ts"
 import { emptyKeySum, type Read, withKey } from "./verify-reading.ts"
 

@@ -160,7 +160,7 @@ function withHash(
 }
 
 /** Where the plan could not name the content yet, what was read names it. */
-function completed(agreement: Agreement, { operations, contents }: Staged): Agreement {
+export function completed(agreement: Agreement, { operations, contents }: Staged): Agreement {
   if (agreement.content === undefined || agreement.content.hash !== undefined) return agreement
   for (const { op, step } of operations) {
     const hash = contents.get(op)?.hash

@@ -15,7 +15,7 @@ import type { ContentHash, Sequence } from "../model/ids.ts"
 import type { Backend, Clock, Content, Random } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { SIDES, type Side } from "../model/side.ts"
-import { applyAction, type Attempted, summaryOf } from "./apply.ts"
+import { applyAction, type Attempted, completed, summaryOf } from "./apply.ts"
 import { stageAction } from "./stage.ts"
 
 export interface ExecuteDeps {
@@ -212,13 +212,15 @@ async function skip(
   run.outcomes.push({ kind: "skipped", action, number, trouble })
 }
 
-function intentOf({ action, number, operations, marks }: Staged): EventBody {
+/** It must say what is agreed once it took effect: whoever settles it after a crash has not read what we read. */
+function intentOf(staged: Staged): EventBody {
+  const { action, number, operations, marks } = staged
   return {
     type: "intent",
     number,
     steps: operations.map(({ step }) => step),
     marks,
-    after: action.after,
+    after: action.after.map((agreement) => completed(agreement, staged)),
     action: summaryOf(action),
   }
 }

@@ -190,7 +190,8 @@ export async function verifyChain(
 
 function tryDecode(text: string): JournalEvent | undefined {
   try {
-    return decodeEvent(text)
+    const event: unknown = decodeEvent(text)
+    return typeof event === "object" && event !== null ? (event as JournalEvent) : undefined
   } catch {
     return undefined
   }

@@ -81,7 +81,7 @@ async function guardDamage<T>(attempt: () => Promise<T>): Promise<T> {
 function openProblem(error: unknown): OpenProblem {
   const { code, message } = causeOf(error)
   if (code === "LEVEL_LOCKED" || /lock/i.test(message)) return { kind: "locked" }
-  if (code === "LEVEL_CORRUPTION" || /corruption|does not exist|checksum|missing/i.test(message))
+  if (code === "LEVEL_CORRUPTION" || /corruption|does not exist|checksum|missing|no such file/i.test(message))
     return { kind: "damaged", why: shortened(message) }
   return { kind: "io", errno: errnoOf(message) }
 }

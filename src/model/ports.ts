@@ -79,6 +79,8 @@ export interface AsideFound {
   readonly op: OpId
   readonly path: RelativePath
   readonly token: string
+  /** When its content or its name last changed, Unix milliseconds. */
+  readonly changedMs: number
   /** Its operation was finished; an aside that is not retired makes its absent path unknown to everybody. */
   readonly isRetired: boolean
 }

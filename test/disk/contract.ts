@@ -71,8 +71,12 @@ function looking({ world, disk }: Get): void {
       ["pipe", "special"],
       ["sub", "directory"],
     ])
-    expect(entries[0]?.stat).toEqual(mustHave(await disk().stat("d/file")))
-    expect(entries[0]?.stat).toMatchObject({ sizeBytes: 4, links: 1 })
+    // Field by field: an entry's stat may make them only when they are read.
+    const { kind, inode, deviceNumber, sizeBytes, mtimeNs, ctimeNs, links } = mustStat(entries[0])
+    expect({ kind, inode, deviceNumber, sizeBytes, mtimeNs, ctimeNs, links }).toEqual(
+      mustHave(await disk().stat("d/file")),
+    )
+    expect({ sizeBytes, links }).toEqual({ sizeBytes: 4, links: 1 })
   })
 
   test("keeps a name that holds U+FFFD itself", async () => {

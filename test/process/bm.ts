@@ -41,6 +41,8 @@ export interface Device {
   /** `bm` with these arguments. No output may show a stack trace. */
   run(...args: readonly string[]): Promise<Ran>
   runWith(env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Ran>
+  /** As another user of the machine; needs root and `setpriv`. */
+  runAs(user: number, ...args: readonly string[]): Promise<Ran>
   start(env: Readonly<Record<string, string>>, ...args: readonly string[]): ChildProcess
   bisync(...args: readonly string[]): Promise<Ran>
   setUp(): Promise<Ran>
@@ -73,7 +75,7 @@ export function newDevice(home: string, remote: string): Device {
     ...env,
   })
   const runWith = (env: Readonly<Record<string, string>>, ...args: readonly string[]) =>
-    execute(args, { env: environment(env), cwd: home })
+    execute([process.execPath, MAIN, ...args], { env: environment(env), cwd: home })
   const run = (...args: readonly string[]) => runWith({}, ...args)
   return {
     home,
@@ -81,6 +83,10 @@ export function newDevice(home: string, remote: string): Device {
     stateRoot,
     run,
     runWith,
+    runAs(user, ...args) {
+      const as = ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups", "--"]
+      return execute([...as, process.execPath, MAIN, ...args], { env: environment({}), cwd: home })
+    },
     start: (env, ...args) =>
       spawn(process.execPath, [MAIN, ...args], { env: environment(env), cwd: home, stdio: "pipe" }),
     bisync: (...args) => run("cloud", "bisync", ...args),
@@ -99,12 +105,12 @@ export function newDevice(home: string, remote: string): Device {
 }
 
 function execute(
-  args: readonly string[],
+  [program = "", ...args]: readonly string[],
   options: { readonly env: Record<string, string>; readonly cwd: string },
 ): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const limits = { encoding: "utf8", timeout: PROCESS_MS_MAX, killSignal: "SIGKILL" } as const
-    const child = execFile(process.execPath, [MAIN, ...args], { ...options, ...limits }, (_, out, err) => {
+    const child = execFile(program, args, { ...options, ...limits }, (_, out, err) => {
       const ran = { exit: child.exitCode, signal: child.signalCode, out, err }
       if (STACK.test(out + err))
         reject(new Error(`a stack trace in the output of ${args.join(" ")}:\n${out}${err}`))

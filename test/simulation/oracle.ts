@@ -35,11 +35,18 @@ export class Oracle {
 
   /** Whatever a user does goes through here. */
   user(edit: () => void): void {
+    const before = this.#look()
     edit()
-    const { visible, aside, found } = this.#look()
+    const after = this.#look()
+    const { visible, aside, found } = after
     for (const content of this.#owed) if (!found.has(content)) this.#owed.delete(content)
+    // A file with a second name in the trash, which we were about to take away: the user removed that file.
+    for (const bytes of before.files) {
+      const name = nameOf(bytes)
+      if (!after.files.has(bytes) && !visible.has(name) && !after.kept.has(name)) this.#owed.delete(name)
+    }
     // An editor that has a replaced file still open writes into the trash.
-    for (const content of [...visible, ...aside]) {
+    for (const content of [...visible, ...[...aside].filter((name) => !before.aside.has(name))]) {
       this.#owed.add(content)
       this.#written.add(content)
     }
@@ -54,7 +61,11 @@ export class Oracle {
       if (!found.has(content)) throw new Violation(`lost ${content} by ${step}`)
   }
 
-  #look(): { readonly [Where in "visible" | "aside" | "found"]: ReadonlySet<string> } {
+  #look(): { readonly [Where in "visible" | "aside" | "kept" | "found"]: ReadonlySet<string> } & {
+    readonly files: ReadonlySet<Uint8Array>
+  } {
+    const files = new Set<Uint8Array>()
+    const kept = new Set<string>()
     const visible = new Set<string>()
     const aside = new Set<string>()
     const found = new Set<string>()
@@ -64,10 +75,16 @@ export class Oracle {
       const name = nameOf(bytes)
       found.add(name)
       if (isOurs) aside.add(name)
-      else visible.add(name)
+      else {
+        visible.add(name)
+        files.add(bytes)
+      }
     }
-    for (const bytes of this.#places.kept()) found.add(nameOf(bytes))
-    return { visible, aside, found }
+    for (const bytes of this.#places.kept()) {
+      kept.add(nameOf(bytes))
+      found.add(nameOf(bytes))
+    }
+    return { visible, aside, kept, found, files }
   }
 }
 

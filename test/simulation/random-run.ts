@@ -187,9 +187,12 @@ class RandomRun {
 
   /** An editor that still has a replaced file open saves into it. */
   #writeAside(device: SimulatedDevice): void {
+    const { nowMs } = this.#simulation
     const asides = [...device.disk.all().keys()].filter((path) => path.startsWith(".basic-memory/trash/"))
-    if (asides.length === 0) return
-    const path = this.#prng.pick(asides)
+    // Whoever writes later than that may write into what is just being dropped; no stat can tell.
+    const young = asides.filter((path) => nowMs - device.changedMs(path) < 50_000)
+    if (young.length === 0) return
+    const path = this.#prng.pick(young)
     const content = this.#content(device.name)
     const note = path.split("/").slice(4).join("/")
     this.#simulation.edit(device.name, [note], () => device.disk.userWrite(path, content))

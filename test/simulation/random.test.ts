@@ -8,7 +8,7 @@ import { expect, test } from "vitest"
 import { simulate } from "./random-run.ts"
 
 const isSoak = process.env["SOAK"] !== undefined
-const RUNS = Number(process.env["SIM_RUNS"] ?? (isSoak ? 200_000 : 400))
+const RUNS = Number(process.env["SIM_RUNS"] ?? (isSoak ? 200_000 : 2000))
 const FIRST_SEED = Number(process.env["SIM_FIRST"] ?? 1)
 const FAILURES_MAX = 10
 const SEEDS = new URL("../../fixtures/seeds/", import.meta.url)

@@ -263,6 +263,10 @@ export class SimulatedDevice {
     this.history = copied?.history.copy({ tick }) ?? new MemoryHistory({ tick })
   }
 
+  changedMs(path: string): number {
+    return this.disk.changedMs(path)
+  }
+
   tree(): ReadonlyMap<string, string> {
     return new Map([...this.disk.tree()].map(([path, bytes]) => [path, nameOf(bytes)] as const).sort(byPath))
   }
