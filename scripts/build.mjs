@@ -1,8 +1,21 @@
-// Bundles the command and the library. The native database stays outside the bundle; what a
-// command may not need (git, the engine) stays in chunks of its own, loaded on first use, so
-// that `bm --help` costs little more than Node itself.
+// Bundles the command and the library. Of the database only the native part stays outside the
+// bundle, for finding and reading its thirty small files takes longer than opening it; what a command
+// may not need (git, the engine) stays in chunks of its own, loaded on first use, so that
+// `bm --help` costs little more than Node itself.
 import { chmodSync, rmSync } from "node:fs"
 import { build } from "esbuild"
+
+// Found from `level`, which is ours to depend on, wherever the package manager put what that depends on.
+const NATIVE = `
+  const { createRequire } = require("node:module")
+  module.exports = createRequire(require.resolve("level"))("classic-level/binding.js")
+`
+const nativeDatabase = {
+  name: "native-database",
+  setup(build) {
+    build.onLoad({ filter: /[\\/]classic-level[\\/]binding\.js$/ }, () => ({ contents: NATIVE, loader: "js" }))
+  },
+}
 
 rmSync("dist", { recursive: true, force: true })
 await build({
@@ -13,7 +26,7 @@ await build({
   format: "esm",
   platform: "node",
   target: "node20",
-  external: ["level", "classic-level"],
+  plugins: [nativeDatabase],
   chunkNames: "chunks/[name]-[hash]",
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',

@@ -17,6 +17,7 @@ import {
   type Capabilities,
   type Content,
   type Epoch,
+  type Settled,
 } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import type { EpochPair } from "../model/state.ts"
@@ -144,14 +145,7 @@ export function memoryBackend(deps: MemoryDeps): Backend {
       results.clear()
       return ok(versions)
     },
-    settle: ({ op, step }) =>
-      call("settle", step.path, () => {
-        const object = bucket.objects.get(goalOf(step))
-        if (step.kind === "remove") return ok({ kind: object === undefined ? "applied" : "not_applied" })
-        if (object?.op === op) return ok({ kind: "applied", version: object.version })
-        // Somebody already built on ours.
-        return ok({ kind: object?.lineage?.includes(op) === true ? "applied" : "not_applied" })
-      }),
+    settle: (operation) => call("settle", operation.step.path, () => ok(settleObject(bucket, operation))),
     ...NO_TRASH,
     readEpoch: (known) => call("readEpoch", "", () => ok(epochOf(bucket, known))),
     createEpoch: (id) =>
@@ -168,6 +162,14 @@ export function memoryBackend(deps: MemoryDeps): Backend {
         return ok(added)
       }),
   }
+}
+
+function settleObject(bucket: MemoryBucket, { op, step }: Operation): Settled {
+  const object = bucket.objects.get(goalOf(step))
+  if (step.kind === "remove") return { kind: object === undefined ? "applied" : "not_applied" }
+  if (object?.op === op) return { kind: "applied", version: object.version }
+  // Somebody already built on ours.
+  return { kind: object?.lineage?.includes(op) === true ? "applied" : "not_applied" }
 }
 
 function goalOf(step: Step): RelativePath {

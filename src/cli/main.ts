@@ -44,34 +44,61 @@ const COMMANDS: readonly (new () => BmCommand)[] = [
   RedoCommand,
 ]
 
+type Command = CommandClass<Context>
+
+const ALL = [Builtins.HelpCommand, Builtins.VersionCommand, ...COMMANDS] as unknown as readonly Command[]
+
 async function main(argv: readonly string[]): Promise<number> {
-  const cli = new Cli<Context>({
-    binaryLabel: "Basic Memory sync",
-    binaryName: "bm",
-    binaryVersion: VERSION,
-    enableCapture: false,
-    enableColors:
-      process.stdout.isTTY === true && process.env.NO_COLOR === undefined && !argv.includes("--no-color"),
-  })
-  for (const command of [Builtins.HelpCommand, Builtins.VersionCommand, ...COMMANDS])
-    cli.register(command as CommandClass<Context>)
   const context = processContext(argv)
   const words = argv.length === 0 ? ["--help"] : [...argv]
-  const parsed = parse(cli, words, context)
+  const parsed = parse(words, context)
   return parsed.ok
-    ? cli.run(parsed.command, context)
+    ? parsed.cli.run(parsed.command, context)
     : makeOutput(context, { isJson: argv.includes("--json"), isQuiet: false, isVerbose: false }).fail(
         parsed.error,
       )
 }
 
 type Parsed =
-  | { readonly ok: true; readonly command: ReturnType<Cli<Context>["process"]> }
+  | {
+      readonly ok: true
+      readonly cli: Cli<Context>
+      readonly command: ReturnType<Cli<Context>["process"]>
+    }
   | { readonly ok: false; readonly error: { readonly code: "usage"; readonly message: string } }
 
-function parse(cli: Cli<Context>, words: string[], context: Context): Parsed {
+/**
+ * Parses with the commands that the first words may mean, for reading what all of them take costs a third of a start.
+ * What these do not understand is parsed again with all of them, so that every command is found and errors are the same.
+ */
+function parse(words: string[], context: Context): Parsed {
+  const meant = ALL.filter(({ paths = [] }) => paths.some((path) => path.every((word, at) => words[at] === word)))
+  const few = meant.length === 0 ? undefined : attempt(makeCli(meant), words, context)
+  if (few?.ok !== true) return attempt(makeCli(ALL), words, context)
+  // The general help lists whatever is registered when it runs.
+  if (few.command instanceof Builtins.HelpCommand)
+    for (const command of ALL) if (!meant.includes(command)) few.cli.register(command)
+  return few
+}
+
+function makeCli(commands: readonly Command[]): Cli<Context> {
+  const cli = new Cli<Context>({
+    binaryLabel: "Basic Memory sync",
+    binaryName: "bm",
+    binaryVersion: VERSION,
+    enableCapture: false,
+    enableColors:
+      process.stdout.isTTY === true &&
+      process.env.NO_COLOR === undefined &&
+      !process.argv.includes("--no-color"),
+  })
+  for (const command of commands) cli.register(command)
+  return cli
+}
+
+function attempt(cli: Cli<Context>, words: string[], context: Context): Parsed {
   try {
-    return { ok: true, command: cli.process(words, context) }
+    return { ok: true, cli, command: cli.process(words, context) }
   } catch (error) {
     // Clipanion's first sentence says what is wrong; the list of every command below it would hide that.
     const [first = "wrong usage"] = error instanceof Error ? error.message.split("\n") : []

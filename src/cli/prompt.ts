@@ -1,9 +1,9 @@
 /** Asks a yes-or-no question on a terminal. Where there is none nobody is asked: callers refuse before. */
 
-import { createInterface } from "node:readline/promises"
 import type { Context } from "./context.ts"
 
 export async function confirm(context: Context, question: string): Promise<boolean> {
+  const { createInterface } = await import("node:readline/promises")
   const lines = createInterface({ input: context.stdin, output: context.stdout })
   try {
     const answer = await lines.question(`${question} [y/N] `)

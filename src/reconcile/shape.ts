@@ -33,7 +33,12 @@ export function settleShapes(options: {
   const notices: Notice[] = []
   for (const change of changes) {
     const landing = landingOf(change)
-    const covered = landing === undefined ? undefined : view.unknownBelow(landing.targetSide, landing.path)
+    // Where the file comes from, too: an aside of a name below it says that somebody is just clearing the directory.
+    const covered =
+      landing === undefined
+        ? undefined
+        : (view.unknownBelow(landing.targetSide, landing.path) ??
+          view.unknownBelow(otherSide(landing.targetSide), landing.path))
     if (landing === undefined) shaped.push(change)
     else if (covered !== undefined) {
       notices.push({ kind: "unknown", side: landing.targetSide, path: landing.path, detail: covered.reason })

@@ -64,14 +64,18 @@ export function newCloud(): Cloud {
   return { root, remote, device: (name) => newDevice(join(root, name), remote) }
 }
 
-export function newDevice(home: string, remote: string): Device {
-  const dir = join(home, "notes")
-  const stateRoot = join(home, ".basic-memory")
+export function newDevice(
+  home: string,
+  remote: string,
+  places: { readonly dir?: string; readonly stateRoot?: string } = {},
+): Device {
+  const { dir = join(home, "notes"), stateRoot = join(home, ".basic-memory") } = places
   mkdirSync(dir, { recursive: true })
   const environment = (env: Readonly<Record<string, string>>) => ({
     PATH: process.env["PATH"] ?? "",
     HOME: home,
     LC_ALL: "C.UTF-8",
+    ...(places.stateRoot !== undefined && { BASIC_MEMORY_CONFIG_DIR: places.stateRoot }),
     ...env,
   })
   const runWith = (env: Readonly<Record<string, string>>, ...args: readonly string[]) =>
@@ -217,10 +221,10 @@ const GIT_ENVIRONMENT = {
   LC_ALL: "C",
 }
 
-/** Missing parts of the machine skip a test with the reason, or fail it where they are required. */
-export function skipReason(isThere: boolean, part: string): string {
-  if (isThere) return ""
+/** A missing part of the machine skips a test with the reason, or fails it where the part is required. */
+export function isMissing(isThere: boolean, part: string): boolean {
+  if (isThere) return false
   if ((process.env["BM_REQUIRE"] ?? "").split(",").includes(part))
     throw new Error(`${part} is required and missing`)
-  return ` [skipped: ${part} is not here]`
+  return true
 }

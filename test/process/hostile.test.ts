@@ -132,6 +132,26 @@ test("never writes what belongs to git or to itself, leaves it where it is, and 
   await expectNothingToDo(device, 2)
 })
 
+test("reports here, too, what other disks take for git's, and paths that are too long for a remote", async () => {
+  const hostile = await begin()
+  const { cloud, device } = hostile
+  const long = Array.from({ length: 5 }, (_, index) => `${index}`.repeat(240)).join("/")
+  for (const path of [".GIT/x", "p/git~1/y", long]) put(device.dir, path, path)
+  putProbes(hostile)
+  const ran = await device.bisync("--json")
+  expect(ran, ran.err).toMatchObject({ exit: 2 })
+  expectProbes(hostile)
+  expect(noticedPaths(ran)).toEqual([".GIT", long, "p/git~1"].toSorted())
+  expect([...notesIn(cloud.remote).keys()]).toEqual([
+    "own.md",
+    "probe-here.md",
+    "probe-there.md",
+    "theirs.md",
+  ])
+  expect(notesIn(device.dir).size).toBe(7)
+  await expectNothingToDo(device, 2)
+})
+
 test("leaves a user's own repositories alone without a word", async () => {
   const hostile = await begin()
   const { cloud, device } = hostile
@@ -275,7 +295,8 @@ test("writes nothing through a parent that is swapped for a link, again and agai
   await expectNothingToDo(device, 0)
 })
 
-test.skipIf(!isLinux)("passes by pipes, sockets and devices without opening them", async () => {
+test("passes by pipes, sockets and devices without opening them", async ({ skip }) => {
+  skip(!isLinux, "only Linux has these for sure")
   const hostile = await begin()
   const { cloud, device } = hostile
   for (const directory of [device.dir, cloud.remote]) {
@@ -326,20 +347,19 @@ test.skipIf(!isLinux)(
 /** Another user's process meets what root would not notice. */
 const hasSetpriv = isLinux && isRoot && spawnSync("setpriv", ["--version"]).status === 0
 
-test.skipIf(isRoot)("reports files that it may not read, and does not take them for deleted", async () => {
+test("reports files that it may not read, and does not take them for deleted", async ({ skip }) => {
+  skip(isRoot, "root may read everything")
   const hostile = await begin()
   await expectUnreadable(hostile, (...args) => hostile.device.bisync(...args))
 })
 
-test.skipIf(!hasSetpriv)(
-  "reports files that another user may not read, and does not take them for deleted",
-  async () => {
-    const hostile = await begin()
-    execFileSync("chown", ["-R", "65534:65534", hostile.cloud.root])
-    chmodSync(hostile.cloud.root, 0o755)
-    await expectUnreadable(hostile, (...args) => hostile.device.runAs(65534, "cloud", "bisync", ...args))
-  },
-)
+test("reports files that another user may not read, and does not take them for deleted", async ({ skip }) => {
+  skip(!hasSetpriv, "needs root and setpriv, to run as another user")
+  const hostile = await begin()
+  execFileSync("chown", ["-R", "65534:65534", hostile.cloud.root])
+  chmodSync(hostile.cloud.root, 0o755)
+  await expectUnreadable(hostile, (...args) => hostile.device.runAs(65534, "cloud", "bisync", ...args))
+})
 
 async function expectUnreadable(
   hostile: Hostile,

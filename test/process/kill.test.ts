@@ -13,16 +13,16 @@ import {
   expectSettled,
   expectSoundHistory,
   hasGit,
+  isMissing,
   newCloud,
   notesIn,
   put,
   type Ran,
-  skipReason,
   versionsInHistory,
 } from "./bm.ts"
 
 const MOMENTS = 50
-const PRELOAD = `--import=${fileURLToPath(new URL("./kill-at.mjs", import.meta.url))}`
+const PRELOAD = `--import=${fileURLToPath(new URL("./signal-at.mjs", import.meta.url))}`
 const FILES_UNTOUCHED = 30
 const MINUTE_MS = 60_000
 
@@ -94,7 +94,7 @@ async function countCalls(
 }
 
 function runKilled(device: Device, { profile }: Round, at: number): Promise<Ran> {
-  const env = { NODE_OPTIONS: PRELOAD, BM_TEST_KILL_AT: String(at) }
+  const env = { NODE_OPTIONS: PRELOAD, BM_TEST_SIGNAL_AT: String(at) }
   return device.runWith(env, "cloud", "bisync", "--profile", profile)
 }
 

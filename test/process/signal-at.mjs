@@ -1,10 +1,12 @@
 // Preloaded into the real process: counts the calls that change a file system, and kills the process at one of them.
-// BM_TEST_KILL_AT=N dies right before call N, with half of the bytes written where it is a write.
+// BM_TEST_SIGNAL_AT=N dies right before call N, with half of the bytes written where it is a write. Another signal than
+// SIGKILL can be named by BM_TEST_SIGNAL; what follows is up to the program.
 // BM_TEST_COUNT_TO=FILE leaves the number of calls there at the end, to know how many there are.
 import fs from "node:fs"
 import { syncBuiltinESMExports } from "node:module"
 
-const killAt = Number(process.env.BM_TEST_KILL_AT ?? "0")
+const killAt = Number(process.env.BM_TEST_SIGNAL_AT ?? "0")
+const signal = process.env.BM_TEST_SIGNAL ?? "SIGKILL"
 const countTo = process.env.BM_TEST_COUNT_TO
 const CHANGING = [
   "linkSync",
@@ -35,7 +37,7 @@ for (const name of CHANGING) {
     if (calls === killAt) {
       if (name === "writeSync" && args[1].length > 1)
         original.writeSync(args[0], args[1].slice(0, args[1].length >> 1))
-      process.kill(process.pid, "SIGKILL")
+      process.kill(process.pid, signal)
     }
     return call.apply(fs, args)
   }
