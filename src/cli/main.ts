@@ -72,7 +72,9 @@ type Parsed =
  * What these do not understand is parsed again with all of them, so that every command is found and errors are the same.
  */
 function parse(words: string[], context: Context): Parsed {
-  const meant = ALL.filter(({ paths = [] }) => paths.some((path) => path.every((word, at) => words[at] === word)))
+  const meant = ALL.filter(({ paths = [] }) =>
+    paths.some((path) => path.every((word, at) => words[at] === word)),
+  )
   const few = meant.length === 0 ? undefined : attempt(makeCli(meant), words, context)
   if (few?.ok !== true) return attempt(makeCli(ALL), words, context)
   // The general help lists whatever is registered when it runs.
@@ -100,10 +102,15 @@ function attempt(cli: Cli<Context>, words: string[], context: Context): Parsed {
   try {
     return { ok: true, cli, command: cli.process(words, context) }
   } catch (error) {
-    // Clipanion's first sentence says what is wrong; the list of every command below it would hide that.
-    const [first = "wrong usage"] = error instanceof Error ? error.message.split("\n") : []
-    return { ok: false, error: { code: "usage", message: first.replace(/[:.]$/, "") } }
+    return { ok: false, error: { code: "usage", message: usageText(error, words) } }
   }
+}
+
+/** Clipanion's first sentence says what is wrong; the list of every command below it would hide that. */
+function usageText(error: unknown, words: readonly string[]): string {
+  const [first = "wrong usage"] = error instanceof Error ? error.message.split("\n") : []
+  if (first.startsWith("Command not found")) return `there is no command bm ${words.join(" ")}`
+  return first.replace(/[:.]$/, "")
 }
 
 // Collect early rather than let a long run grow to several times what it uses; wait for the disk on more threads,

@@ -8,9 +8,11 @@ import type { SyncError } from "../model/errors.ts"
 import type { UnionReason } from "../model/event.ts"
 import { isReserved, parsePath, type RelativePath } from "../model/path.ts"
 import { err, ok, type Result } from "../model/result.ts"
+import type { MarkerMemory } from "../model/state.ts"
 import { type ConflictResolve, type Profile, profileNamed, type ProfileName } from "../model/settings.ts"
 import type { Progress } from "../execute/execute.ts"
 import { folderBackend } from "../backend/folder.ts"
+import { readMarker } from "../disk/marker-file.ts"
 import { adopt, findOrCreateEpoch, newDeviceId } from "./adopt.ts"
 import { type Config, expandHome, type Place, readConfig } from "./config.ts"
 import { applySaved, type SavedPlan } from "./apply.ts"
@@ -33,7 +35,7 @@ import {
 } from "./session.ts"
 import { refuseMount } from "./setup.ts"
 import { publishStatus } from "./status-file.ts"
-import { closing } from "./store-errors.ts"
+import { catchStoreErrors, closing } from "./store-errors.ts"
 import { decideSync } from "./sync.ts"
 import { resumeUndo } from "./undo.ts"
 import type { World } from "./world.ts"
@@ -188,7 +190,8 @@ async function openForResync(
   const folders = openFolders(config.syncDir, remote.value)
   if (!folders.ok) return folders
   const directory = stateDirectory(place, config.stateKey)
-  const session = await openOrReplace(directory, holder)
+  const marker = await readMarker(folders.value.local)
+  const session = await openOrReplace(directory, { holder, seen: marker.ok ? marker.value : undefined })
   if (!session.ok) return session
   const { ledger } = session.value.session
   const device = ledger.state().root.device?.id ?? newDeviceId(random.hex128())
@@ -221,15 +224,26 @@ async function openForResync(
   return ok({ opened, ...(session.value.setAside !== undefined && { setAside: session.value.setAside }) })
 }
 
+/** A journal that is damaged, or older than what its own folder has seen, is moved aside; its history stays readable. */
 async function openOrReplace(
   directory: string,
-  holder: Holder,
+  { holder, seen }: { readonly holder: Holder; readonly seen: MarkerMemory | undefined },
 ): Promise<Result<{ readonly session: Session; readonly setAside?: string }, SyncError>> {
   const session = await openSession(directory, { holder, createIfMissing: true })
-  const loaded = session.ok ? await session.value.ledger.load() : session
-  if (session.ok && loaded.ok) return ok({ session: session.value })
-  if (session.ok) await session.value.close()
-  else if (session.error.code !== "journal_damaged") return session
+  if (!session.ok && session.error.code !== "journal_damaged") return session
+  if (session.ok) {
+    const { ledger } = session.value
+    const loaded = await catchStoreErrors(async () => {
+      const state = await ledger.load()
+      return state.ok ? state : err({ code: "journal_damaged", why: state.error.kind } as const)
+    })
+    const isOlder =
+      seen !== undefined &&
+      seen.root === ledger.state().root.marker?.root &&
+      seen.sequence > ledger.head().sequence
+    if (loaded.ok && !isOlder) return ok({ session: session.value })
+    await session.value.close()
+  }
   const moved = existsSync(directory) ? setAside(directory, new Date(clock.nowMs()).toISOString()) : ok("")
   if (!moved.ok) return moved
   const fresh = await openSession(directory, { holder, createIfMissing: true })

@@ -8,8 +8,8 @@
 import type { Action } from "../model/action.ts"
 import type { SyncError, Trouble } from "../model/errors.ts"
 import type { EventBody, RunCounts } from "../model/event.ts"
-import { mustContentHash, type ContentHash, type ConflictId } from "../model/ids.ts"
-import type { Content } from "../model/ports.ts"
+import { type ContentHash, type ConflictId } from "../model/ids.ts"
+import { type Content, SMALL_FILE_BYTES_MAX } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { execute, type Outcome } from "../execute/execute.ts"
 import { type Preserved, preserve } from "../execute/preserve.ts"
@@ -164,7 +164,7 @@ async function executeAll(
       clock: world.clock,
       random: world.random,
       append,
-      readHistory: (hash) => readKept(world, ledger, hash),
+      readHistory: (hash, sizeBytes) => readKept(world, ledger, hash, sizeBytes),
       appendEpoch: () => appendEpoch(world, ledger, nonce),
       onAgreed: record.add,
       onProgress: options.onProgress ?? (() => undefined),
@@ -237,20 +237,26 @@ async function appendEpoch(world: World, ledger: Ledger, nonce: string): Promise
   return appended.ok ? ok(epochBody(remembered.id, [...remembered.chain, appended.value])) : appended
 }
 
-/** Reads a version out of the history store and proves that it is the one that was asked for. */
+/**
+ * Reads a version out of the history store and proves that it is the one that was asked for. A large one is handed out
+ * in pieces; the store proves it at their end.
+ */
 export async function readKept(
   world: World,
   ledger: Ledger,
   hash: ContentHash,
+  sizeBytes = 0,
 ): Promise<Result<Content, Trouble>> {
   const oid = await ledger.keptAt(hash)
   if (oid === undefined) return err({ code: "not_found", path: hash })
   const history = await world.history()
   if (!history.ok) return history
+  if (sizeBytes > SMALL_FILE_BYTES_MAX)
+    return ok({ kind: "stream", sizeBytes, hash, open: () => history.value.stream(oid) })
   const bytes = await history.value.read(oid)
   if (!bytes.ok) return bytes
   const found = world.sha256(bytes.value)
   return found === hash
-    ? ok({ kind: "bytes", bytes: bytes.value, hash: mustContentHash(found) })
+    ? ok({ kind: "bytes", bytes: bytes.value, hash: found })
     : err({ code: "hash_mismatch", path: hash })
 }

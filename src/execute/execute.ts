@@ -26,7 +26,7 @@ export interface ExecuteDeps {
     bodies: readonly EventBody[],
     options: { readonly sync: boolean },
   ) => Promise<readonly JournalEvent[]>
-  readonly readHistory: (hash: ContentHash) => Promise<Result<Content, Trouble>>
+  readonly readHistory: (hash: ContentHash, sizeBytes: number) => Promise<Result<Content, Trouble>>
   /** Names this run in the remote's epoch; called after writes to the remote and before their `done`s. */
   readonly appendEpoch: () => Promise<Result<EventBody, Trouble>>
   /** Every version that both sides now agree on, while its bytes are at hand. */

@@ -5,7 +5,7 @@
  * what is written, or the action does not happen.
  */
 
-import type { Action, ContentSource, Operation, Step } from "../model/action.ts"
+import type { Action, Operation, Step } from "../model/action.ts"
 import type { Trouble } from "../model/errors.ts"
 import type { StagedMark } from "../model/event.ts"
 import { mustContentHash, type OpId } from "../model/ids.ts"
@@ -13,6 +13,8 @@ import type { Content } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { otherSide } from "../model/side.ts"
 import type { ExecuteDeps, Numbered, Staged } from "./execute.ts"
+
+type WriteStep = Extract<Step, { kind: "write" }>
 
 export async function stageAction(
   deps: ExecuteDeps,
@@ -69,23 +71,23 @@ async function stageStep(
   return mark.ok ? ok({ mark: mark.value, content: content.value }) : mark
 }
 
-async function contentOf(
-  deps: ExecuteDeps,
-  step: Extract<Step, { kind: "write" }>,
-): Promise<Result<Content, Trouble>> {
-  const content = await readSource(deps, step.source)
+async function contentOf(deps: ExecuteDeps, step: WriteStep): Promise<Result<Content, Trouble>> {
+  const content = await readSource(deps, step)
   if (!content.ok) return content
   if (step.hash !== undefined && step.hash !== content.value.hash)
     return err({ code: "changed_since", path: step.path })
   return content
 }
 
-async function readSource(deps: ExecuteDeps, source: ContentSource): Promise<Result<Content, Trouble>> {
+async function readSource(
+  deps: ExecuteDeps,
+  { source, sizeBytes }: WriteStep,
+): Promise<Result<Content, Trouble>> {
   switch (source.kind) {
     case "side":
       return deps.sides[source.side].read(source.path, source.version)
     case "history":
-      return deps.readHistory(source.hash)
+      return deps.readHistory(source.hash, sizeBytes)
     case "inline":
       return ok({
         kind: "bytes",
