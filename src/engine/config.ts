@@ -17,6 +17,7 @@ import {
   writeSync,
 } from "node:fs"
 import { dirname, join } from "node:path"
+import { troubleOf } from "../disk/trouble.ts"
 import type { SyncError } from "../model/errors.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { isProfileName, type ProfileName } from "../model/settings.ts"
@@ -174,7 +175,7 @@ export function writePrivate(
     return ok(undefined)
   } catch (error) {
     rmSync(temp, { force: true })
-    return err({ code: "state_write_failed", trouble: { code: "io", path: file, detail: errnoOf(error) } })
+    return err({ code: "state_write_failed", trouble: troubleOf({ errno: errnoOf(error), path: file }) })
   }
 }
 
@@ -186,7 +187,7 @@ export function makePrivateDirectory(directory: string): Result<void, SyncError>
   } catch (error) {
     return err({
       code: "state_write_failed",
-      trouble: { code: "io", path: directory, detail: errnoOf(error) },
+      trouble: troubleOf({ errno: errnoOf(error), path: directory }),
     })
   }
 }

@@ -16,10 +16,12 @@ import { err, ok, type Result } from "../model/result.ts"
 import type { State } from "../model/state.ts"
 import { perform, type Performed } from "./perform.ts"
 import { actionRecord, recordsDigest } from "./action-record.ts"
-import type { Ledger } from "./ledger.ts"
-import { isSettled, type Listings, listedBodies, listSides, look, type Look } from "./look.ts"
+import { journalError, type Ledger } from "./ledger.ts"
+import { listSides, look, type Look } from "./look.ts"
 import type { RunOptions } from "./options.ts"
+import { hasNothingToDo, settleQuietly } from "./quiet.ts"
 import { recognise } from "./recognise.ts"
+import { newRunId, settingsText } from "./run-id.ts"
 import { settleAsides, settleIntents } from "./settle.ts"
 import { blockError } from "./blocks.ts"
 import type { World } from "./world.ts"
@@ -79,17 +81,10 @@ export async function cycle(
   const run = await newRunId(world, ledger, options)
   const listings = await listSides(world)
   if (!listings.ok) return listings
-  const isQuiet = recognised.value.bodies.every(
-    ({ type }) => type === "epoch.read" || type === "marker.written",
-  )
-  if (
-    isQuiet &&
-    options.kind === "bisync" &&
-    hasNothingToDo(world, ledger, listings.value, settings, options)
-  ) {
-    return settleQuietly(ledger, { listings: listings.value, run, settings, options })
-  }
   const unions = [...recognised.value.unions, ...(options.union === undefined ? [] : [options.union])]
+  if (unions.length === 0 && hasNothingToDo(world, ledger, { listings: listings.value, settings, options })) {
+    return ok(await settleQuietly(ledger, { listings: listings.value, run, settings, options }))
+  }
   const loaded = await ledger.load()
   if (!loaded.ok) return err(journalError(loaded.error))
   const unfinished = ledger.state().intents.size
@@ -133,68 +128,7 @@ export async function cycle(
     : performed
 }
 
-function hasNothingToDo(
-  world: World,
-  ledger: Ledger,
-  listings: Listings,
-  settings: string,
-  options: RunOptions,
-): boolean {
-  if (options.union !== undefined || options.project !== undefined || options.confirmedDeletes !== undefined)
-    return false
-  const hasDueAside = [...ledger.state().asides.values()].some(
-    ({ atMs }) => world.clock.nowMs() - atMs >= 60_000,
-  )
-  return !hasDueAside && isSettled(ledger.state(), listings, settings)
-}
-
-/** Two small events that need not be durable on their own say that a run looked and found nothing. */
-async function settleQuietly(
-  ledger: Ledger,
-  at: {
-    readonly listings: Listings
-    readonly run: RunId
-    readonly settings: string
-    readonly options: RunOptions
-  },
-): Promise<Result<Cycle, SyncError>> {
-  const { listings, run, settings, options } = at
-  const listed = ledger.state().root.listed
-  const mounts = { local: listed.local?.mounts ?? [], remote: listed.remote?.mounts ?? [] }
-  if (!options.isDryRun)
-    await ledger.append(listedBodies({ listings, mounts }, settings), { sync: false, run })
-  return ok({ kind: "settled", run, settings, files: listings.local.count })
-}
-
 async function settle(world: World, ledger: Ledger, run: RunId): Promise<Result<readonly string[], Trouble>> {
   const intents = await settleIntents(world, ledger)
   return intents.ok ? settleAsides(world, ledger, run) : intents
-}
-
-async function newRunId(world: World, ledger: Ledger, { kind }: RunOptions): Promise<RunId> {
-  const hash = world.sha256(JSON.stringify([ledger.head().hash, world.device, kind, world.clock.nowMs()]))
-  const taken = new Set<string>()
-  for (let length = 5; length <= 12; length++) {
-    const candidate = shortId("r", hash, (id) => taken.has(id))
-    if (!(await ledger.isTaken("run", candidate))) return candidate as RunId
-    taken.add(candidate)
-  }
-  throw new Error("assertion failed: every run id is taken")
-}
-
-/** Everything beside the three trees that a plan depends on. */
-function settingsText(world: World, { profile }: RunOptions): string {
-  return world
-    .sha256(JSON.stringify([profile.name, profile.conflictResolve, profile.maxDelete, world.rules.digest]))
-    .slice("sha256:".length, "sha256:".length + 16)
-}
-
-export function journalError(
-  problem:
-    | { readonly kind: "too_new"; readonly format: number }
-    | { readonly kind: "damaged"; readonly why: string },
-): SyncError {
-  return problem.kind === "too_new"
-    ? { code: "journal_too_new", found: problem.format, known: 1 }
-    : { code: "journal_damaged", why: problem.why }
 }

@@ -6,6 +6,7 @@
  */
 
 import type { ConflictId, GitOid, RunId, Sequence, Sha256 } from "../model/ids.ts"
+import type { SyncError } from "../model/errors.ts"
 import type { EventBody, JournalEvent } from "../model/event.ts"
 import type { KeyChange, KeyValueStore } from "../model/ports.ts"
 import { assert, err, ok, type Result } from "../model/result.ts"
@@ -156,4 +157,15 @@ async function collect(
   const all: Row[] = []
   for (const range of ranges) for await (const rows of store.range(range)) all.push(...rows)
   return all
+}
+
+/** Why a journal cannot be used, as the user sees it. */
+export function journalError(
+  problem:
+    | { readonly kind: "too_new"; readonly format: number }
+    | { readonly kind: "damaged"; readonly why: string },
+): SyncError {
+  return problem.kind === "too_new"
+    ? { code: "journal_too_new", found: problem.format, known: 1 }
+    : { code: "journal_damaged", why: problem.why }
 }

@@ -206,16 +206,8 @@ async function finish(
     sync: true,
     run,
   })
-  const marker = ledger.state().root.marker
-  const written =
-    marker === undefined
-      ? ok(undefined)
-      : await world.marker.write({
-          root: marker.root,
-          sequence: ledger.head().sequence,
-          nonce: world.random.hex128(),
-        })
-  if (!written.ok) return err({ code: "state_write_failed", trouble: written.error })
+  const marked = await markRoot(world, ledger)
+  if (!marked.ok) return err({ code: "state_write_failed", trouble: marked.error })
   return ok({
     outcomes,
     counts,
@@ -225,6 +217,19 @@ async function finish(
     didSomething: true,
     ...(unrecorded !== undefined && { unrecorded }),
   })
+}
+
+/**
+ * The record follows the marker, so that it is never ahead of it; and at once, so that a copy of the folder from before
+ * this run is known to be older.
+ */
+async function markRoot(world: World, ledger: Ledger): Promise<Result<void, Trouble>> {
+  const known = ledger.state().root.marker
+  if (known === undefined) return ok(undefined)
+  const marker = { root: known.root, sequence: ledger.head().sequence, nonce: world.random.hex128() }
+  const written = await world.marker.write(marker)
+  if (written.ok) await ledger.append([{ type: "marker.written", ...marker }], { sync: false })
+  return written
 }
 
 async function appendEpoch(world: World, ledger: Ledger, nonce: string): Promise<Result<EventBody, Trouble>> {

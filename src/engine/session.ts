@@ -5,13 +5,14 @@
  * beside it, for the message that the next one prints.
  */
 
-import { existsSync, readFileSync, renameSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, renameSync } from "node:fs"
 import { createHash, randomBytes } from "node:crypto"
 import { join } from "node:path"
 import { folderBackend } from "../backend/folder.ts"
 import type { Disk } from "../disk/disk.ts"
 import { readMarker, writeMarker } from "../disk/marker-file.ts"
 import { openNodeDisk } from "../disk/node-disk.ts"
+import { troubleOf } from "../disk/trouble.ts"
 import { openLevelStore } from "../journal/level-store.ts"
 import type { SyncError } from "../model/errors.ts"
 import { type DeviceId, mustContentHash, type Sha256 } from "../model/ids.ts"
@@ -19,7 +20,7 @@ import type { HistoryStore, KeyValueStore } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import type { Trouble } from "../model/errors.ts"
 import { type Config, makePrivateDirectory, type Place, writePrivate } from "./config.ts"
-import { journalError } from "./cycle.ts"
+import { journalError } from "./ledger.ts"
 import { type Ledger, openLedger } from "./ledger.ts"
 import type { Remote } from "./remote.ts"
 import { readRules } from "./rules.ts"
@@ -64,9 +65,13 @@ export async function openSession(
 ): Promise<Result<Session, SyncError>> {
   if (!options.createIfMissing && !existsSync(journalDirectory(directory)))
     return err({ code: "no_baseline", why: "no_journal" })
-  const made = makePrivateDirectory(directory)
-  if (!made.ok) return made
-  const opened = await openStore(directory, options)
+  const journal = journalDirectory(directory)
+  const createIfMissing = options.createIfMissing && isUnbegun(journal)
+  for (const each of [directory, journal]) {
+    const made = makePrivateDirectory(each)
+    if (!made.ok) return made
+  }
+  const opened = await openStore(directory, { ...options, createIfMissing })
   if (!opened.ok) return opened
   const store = opened.value
   const ledger = await catchStoreErrors(async () => {
@@ -79,6 +84,11 @@ export async function openSession(
   }
   writePrivate(join(directory, "lock.json"), `${JSON.stringify(options.holder)}\n`, { isDurable: false })
   return ok({ directory, store, ledger: ledger.value, close: () => store.close() })
+}
+
+/** LevelDB would begin anew over what is left of a damaged journal, and remove it. */
+function isUnbegun(journal: string): boolean {
+  return !existsSync(journal) || !readdirSync(journal).some((name) => /^CURRENT$|\.(ldb|log)$/.test(name))
 }
 
 const WAIT_STEP_MS = 200
@@ -96,7 +106,7 @@ export async function openStore(
     if (opened.error.kind === "io")
       return err({
         code: "state_write_failed",
-        trouble: { code: "io", path: journalDirectory(directory), detail: opened.error.errno },
+        trouble: troubleOf({ errno: opened.error.errno, path: journalDirectory(directory) }),
       })
     if (clock.nowMs() >= until) return err({ code: "lock_held", ...readHolder(directory) })
     if (attempt === 1) options.onWait?.()

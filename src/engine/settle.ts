@@ -18,7 +18,7 @@ import type { Ledger } from "./ledger.ts"
 import type { World } from "./world.ts"
 
 /** An editor that still has the old file open may save into it; after this long it has surely closed or saved. */
-const ASIDE_AGE_MS = 60_000
+export const ASIDE_AGE_MS = 60_000
 
 export async function settleIntents(world: World, ledger: Ledger): Promise<Result<void, Trouble>> {
   for (const intent of ledger.state().intents.values()) {

@@ -181,15 +181,15 @@ function putResult(draft: Draft, result: StepResult): void {
 }
 
 function putVersion(draft: Draft, path: RelativePath, side: Side, version: Version | undefined): void {
-  const { [side]: _, ...others } = draft.paths.get(path) ?? {}
-  putPath(draft, path, version === undefined ? others : { ...others, [side]: version })
+  const { base, local, remote } = draft.paths.get(path) ?? {}
+  putPath(draft, path, side === "local" ? { base, local: version, remote } : { base, local, remote: version })
   draft.root = without(draft.root, "settled")
 }
 
 function putBase(draft: Draft, event: EventOf<"agreed" | "done">, { path, content }: Agreement): void {
-  const { base: _, ...seen } = draft.paths.get(path) ?? {}
+  const { local, remote } = draft.paths.get(path) ?? {}
   if (content?.hash === undefined) {
-    putPath(draft, path, seen)
+    putPath(draft, path, { base: undefined, local, remote })
     return
   }
   const base: Base = {
@@ -199,15 +199,26 @@ function putBase(draft: Draft, event: EventOf<"agreed" | "done">, { path, conten
     run: event.run ?? ("" as RunId),
     sequence: event.seq,
     isHint: false,
-    ...(seen.local?.fileId !== undefined && { fileId: seen.local.fileId }),
+    ...(local?.fileId !== undefined && { fileId: local.fileId }),
   }
-  putPath(draft, path, { ...seen, base })
+  putPath(draft, path, { base, local, remote })
 }
 
-function putPath(draft: Draft, path: RelativePath, state: PathState): void {
-  if (state.base === undefined && state.local === undefined && state.remote === undefined)
+/** Built up, not taken apart: what is left of an object without a key costs the engine a layout of its own. */
+function putPath(
+  draft: Draft,
+  path: RelativePath,
+  { base, local, remote }: { readonly [Key in keyof PathState]-?: PathState[Key] | undefined },
+): void {
+  if (base === undefined && local === undefined && remote === undefined) {
     draft.paths.delete(path)
-  else draft.paths.set(path, state)
+    return
+  }
+  draft.paths.set(path, {
+    ...(base !== undefined && { base }),
+    ...(local !== undefined && { local }),
+    ...(remote !== undefined && { remote }),
+  })
 }
 
 function without<Key extends keyof StateRoot>(root: StateRoot, key: Key): StateRoot {

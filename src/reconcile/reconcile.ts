@@ -117,8 +117,8 @@ function changeOf(at: {
   const { path, verdict, settings, names } = at
   switch (verdict.kind) {
     case "copy": {
-      const { isKept: _, ...copy } = verdict
-      return { ...copy, path }
+      const { kind, targetSide, version, replaced, reason } = verdict
+      return { kind, path, targetSide, version, reason, ...(replaced !== undefined && { replaced }) }
     }
     case "delete":
       return { ...verdict, path, isRename: at.hasNewPair(otherSide(verdict.targetSide), path) }

@@ -70,7 +70,7 @@ export function newDevice(
   places: { readonly dir?: string; readonly stateRoot?: string } = {},
 ): Device {
   const { dir = join(home, "notes"), stateRoot = join(home, ".basic-memory") } = places
-  mkdirSync(dir, { recursive: true })
+  for (const directory of [home, dir]) mkdirSync(directory, { recursive: true })
   const environment = (env: Readonly<Record<string, string>>) => ({
     PATH: process.env["PATH"] ?? "",
     HOME: home,

@@ -32,10 +32,8 @@ interface Round {
   readonly profile: "balanced" | "safe"
 }
 
-test(`ends as if nothing had happened, wherever a run was killed${skipReason(hasGit, "git")}`, async ({
-  skip,
-}) => {
-  if (!hasGit) skip("git is not here")
+test("ends as if nothing had happened, wherever a run was killed", async ({ skip }) => {
+  skip(isMissing(hasGit, "git"), "git is not here")
   const cloud = newCloud()
   const device = cloud.device("one")
   begin(cloud, device)

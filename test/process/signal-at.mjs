@@ -27,22 +27,42 @@ const original = { writeFileSync: fs.writeFileSync, writeSync: fs.writeSync }
 const isWritten = new Set()
 let calls = 0
 
+function count(before) {
+  calls += 1
+  if (calls !== killAt) return
+  before?.()
+  process.kill(process.pid, signal)
+}
+
 for (const name of CHANGING) {
   const call = fs[name]
-  fs[name] = function (...args) {
-    if (name === "closeSync" && !isWritten.has(args[0])) return call.apply(fs, args)
-    if (name === "writeSync" || name === "write") isWritten.add(args[0])
-    if (name === "closeSync") isWritten.delete(args[0])
-    calls += 1
-    if (calls === killAt) {
-      if (name === "writeSync" && args[1].length > 1)
-        original.writeSync(args[0], args[1].slice(0, args[1].length >> 1))
-      process.kill(process.pid, signal)
-    }
+  fs[name] = (...args) => {
+    const [handle, content] = args
+    if (name === "closeSync" && !isWritten.delete(handle)) return call.apply(fs, args)
+    if (name === "writeSync" || name === "write") isWritten.add(handle)
+    const isTorn = name === "writeSync" && signal === "SIGKILL" && content.length > 1
+    count(isTorn ? () => original.writeSync(handle, content.slice(0, content.length >> 1)) : undefined)
     return call.apply(fs, args)
   }
   // `util.promisify` finds the promised form of some functions here.
   for (const symbol of Object.getOwnPropertySymbols(call)) fs[name][symbol] = call[symbol]
+}
+for (const name of ["link", "rename", "unlink", "mkdir", "rm", "writeFile"]) {
+  const call = fs.promises[name]
+  fs.promises[name] = (...args) => {
+    count()
+    return call.apply(fs.promises, args)
+  }
+}
+const opened = await fs.promises.open(process.execPath)
+const handles = Object.getPrototypeOf(opened)
+await opened.close()
+for (const name of ["write", "writev", "writeFile", "sync", "datasync"]) {
+  const call = handles[name]
+  handles[name] = function (...args) {
+    count()
+    return call.apply(this, args)
+  }
 }
 syncBuiltinESMExports()
 if (countTo !== undefined) process.on("exit", () => original.writeFileSync(countTo, String(calls)))

@@ -84,6 +84,8 @@ export class Simulation {
   readonly oracle: Oracle
   /** Who edited a path by hand: a path that only one device edited has no conflict. */
   readonly editors: Map<string, Set<string>>
+  /** Somebody asked for a union: from then on nobody knows any more who deleted what. */
+  hasUnited: boolean
   nowMs = FIRST_MS
   ticks = 0
   /** May crash the device by its `isDead`, or wait. */
@@ -101,6 +103,7 @@ export class Simulation {
     this.#oracleStride = options.oracleStride ?? 1
     this.prng = copied?.prng.fork() ?? prngOf(options.seed)
     this.nowMs = copied?.nowMs ?? FIRST_MS
+    this.hasUnited = copied?.hasUnited ?? false
     this.editors = new Map([...(copied?.editors ?? [])].map(([path, who]) => [path, new Set(who)]))
     this.remote = new SimulatedRemote(this, options.remote, copied?.remote)
     for (let index = 0; index < options.devices; index++)
@@ -329,6 +332,7 @@ export class SimulatedDevice {
   /** One run in a process of its own. A crash is thrown, after everything of that process has died. */
   async sync(options: SyncOptions = {}): Promise<Result<Cycle, SyncError>> {
     const world = this.#open()
+    if (options.union === "resync") this.#simulation.hasUnited = true
     try {
       const ledger = must(await openLedger(world.store, ledgerDeps(this.#simulation)))
       const result = await sync(world, ledger, this.#runOptions(options))
