@@ -8,7 +8,16 @@
 // pass without it, and one of them fails with it. One that survives, that no longer matches the source exactly once,
 // or that merely keeps the program from loading is a failure of the gate.
 import { spawn } from "node:child_process"
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -93,7 +102,8 @@ async function tryMutant(copy, mutant, passing) {
   const texts = new Map(originals)
   for (const { file, find, replace } of edits) {
     const parts = texts.get(file).split(find)
-    if (parts.length !== 2) return answer("stale", `${file} holds ${parts.length - 1} of: ${find.split("\n")[0]}`)
+    if (parts.length !== 2)
+      return answer("stale", `${file} holds ${parts.length - 1} of: ${find.split("\n")[0]}`)
     texts.set(file, parts.join(replace))
   }
   const key = JSON.stringify([mutant.tests, mutant.title, mutant.env])
@@ -118,9 +128,24 @@ function runTests(copy, { tests, title, env = {} }) {
   rmSync(report, { force: true })
   const vitest = join(ROOT, "node_modules", "vitest", "vitest.mjs")
   const filter = title === undefined ? [] : ["-t", title.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")]
-  const args = [vitest, "run", "--bail", "1", "--reporter", "json", "--outputFile", report, ...filter, ...tests]
+  const args = [
+    vitest,
+    "run",
+    "--bail",
+    "1",
+    "--reporter",
+    "json",
+    "--outputFile",
+    report,
+    ...filter,
+    ...tests,
+  ]
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: copy, env: { ...process.env, ...env }, stdio: "ignore" })
+    const child = spawn(process.execPath, args, {
+      cwd: copy,
+      env: { ...process.env, ...env },
+      stdio: "ignore",
+    })
     running.add(child)
     const timer = setTimeout(() => child.kill("SIGKILL"), RUN_MS_MAX)
     child.once("error", reject)

@@ -36,7 +36,14 @@ export { type Reading, whileReading } from "./engine/reading.ts"
 export type { ResolveProblem } from "./model/errors.ts"
 export { resolveConflicts, type ResolveOptions, type ResolveReport } from "./engine/resolve.ts"
 export type { Choice, Keep, Resolving } from "./engine/resolve-judge.ts"
-export { type ExportEnd, type ExportFile, type ExportFilter, exportHistory, type ExportRecord, openExportFile } from "./engine/export.ts"
+export {
+  type ExportEnd,
+  type ExportFile,
+  type ExportFilter,
+  exportHistory,
+  type ExportRecord,
+  openExportFile,
+} from "./engine/export.ts"
 export type { HistoryEvent } from "./engine/history-event.ts"
 export type { HistoryAccess } from "./engine/history-open.ts"
 export { type HistoryFilter, type HistoryList, type HistoryRun, listHistory } from "./engine/history-query.ts"

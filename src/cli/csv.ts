@@ -1,7 +1,7 @@
 /**
  * One line of CSV as RFC 4180 has it, safe to open in a spreadsheet.
  *
- * A text that a spreadsheet would take for a formula gets a leading `'` (SECURITY rule 12). One that already has
+ * A text that a spreadsheet would take for a formula gets a leading `'`. One that already has
  * such a `'` gets another, so that removing one always gives the text again. Never ends the line.
  */
 

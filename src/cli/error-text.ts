@@ -151,16 +151,25 @@ const DESCRIBE: Describe = {
   }),
 }
 
+const NO_BASELINE = {
+  not_set_up: { why: "cloud sync is not set up on this device", fix: SETUP },
+  no_journal: { why: "this device has no record of an earlier sync", fix: RESYNC },
+  journal_cloned: {
+    why: "this journal is a copy of another device's",
+    fix: {
+      command: "bm cloud bisync",
+      text: "sync first: that gives this device an id of its own and compares anew",
+    },
+  },
+} as const
+
 function noBaseline({ why }: Of<"no_baseline">): ErrorText {
-  const isUnknown = why === "not_set_up"
   return {
     exit: 7,
     code: "no_baseline",
     message: "First bisync requires --resync to establish baseline",
-    why: isUnknown
-      ? "cloud sync is not set up on this device"
-      : "this device has no record of an earlier sync",
-    fix: [isUnknown ? SETUP : RESYNC],
+    why: NO_BASELINE[why].why,
+    fix: [NO_BASELINE[why].fix],
   }
 }
 

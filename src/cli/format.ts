@@ -3,7 +3,7 @@
  *
  * Owns the look only; never reads a clock and never decides what is printed. Times are shown in the local
  * zone of the process, and the present moment is passed in. Names from outside go through `escapeForTerminal`
- * before anything else here sees them, because a file name may hold an escape sequence (SECURITY rule 12).
+ * before anything else here sees them, because a file name may hold an escape sequence.
  */
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const

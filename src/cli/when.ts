@@ -1,5 +1,5 @@
 /**
- * WHEN: the words for a moment or a run that `--since`, `--until`, `--at` and `--to` take (CLI.md §7, rule 6).
+ * WHEN: the words for a moment or a run that `--since`, `--until`, `--at` and `--to` take.
  *
  * Owns the grammar only: whether a run exists, and what a prefix or `@` stands for, is looked up elsewhere.
  * A time without a zone is local. Words that are not understood answer `undefined`, never a guess.

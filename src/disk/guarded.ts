@@ -198,9 +198,28 @@ async function giveBack(disk: Disk, aside: string, path: RelativePath): Attempt<
   if (!at.ok) return err(troubleOf(at.error, path))
   if (at.value?.kind === "directory") return giveDirectoryBack(disk, aside, path)
   const linked = await place(disk, aside, path)
-  if (!linked.ok) return linked
+  if (!linked.ok) return isWithoutLinks(linked.error) ? giveBackByName(disk, aside, path) : linked
   const dropped = await disk.unlink(aside)
   return dropped.ok ? dropped : err(troubleOf(dropped.error, path))
+}
+
+function isWithoutLinks({ detail }: Trouble): boolean {
+  return (
+    detail === "EPERM" ||
+    detail === "ENOTSUP" ||
+    detail === "EOPNOTSUPP" ||
+    detail === "ENOSYS" ||
+    detail === "EMLINK"
+  )
+}
+
+/** Where the disk cannot link, a look and a rename are the best there is; setup refuses such disks, this one changed since. */
+async function giveBackByName(disk: Disk, aside: string, path: RelativePath): Attempt<void> {
+  const at = await disk.stat(path)
+  if (!at.ok) return err(troubleOf(at.error, path))
+  if (at.value !== undefined) return err({ code: "in_the_way", path, detail: "EEXIST" })
+  const moved = await disk.rename(aside, path)
+  return moved.ok ? moved : err(troubleOf(moved.error, path))
 }
 
 /** The file had become a directory just before the rename. A directory replaces nothing but an empty one. */

@@ -10,7 +10,15 @@ import { closeSync, constants, fsync, linkSync, openSync, renameSync, rmdirSync,
 import { promisify } from "node:util"
 import { err, ok, type Result } from "../model/result.ts"
 import { attempt, errnoOf, failure, failureFrom } from "./attempt.ts"
-import { isLink, openRoot, reachParent, type Root, withDirectory, withName, withUsualPath } from "./contained-path.ts"
+import {
+  isLink,
+  openRoot,
+  reachParent,
+  type Root,
+  withDirectory,
+  withName,
+  withUsualPath,
+} from "./contained-path.ts"
 import { type FileContent, throwingOn } from "./content.ts"
 import { createNewFile, type NewFile } from "./create-file.ts"
 import {

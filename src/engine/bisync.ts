@@ -17,6 +17,7 @@ import { adopt, findOrCreateEpoch, newDeviceId } from "./adopt.ts"
 import { type Config, expandHome, type Place, readConfig } from "./config.ts"
 import { applySaved, type SavedPlan } from "./apply.ts"
 import { type Cycle, cycle } from "./cycle.ts"
+import { journalError } from "./ledger.ts"
 import type { RunOptions } from "./options.ts"
 import { parseRemote, type Remote } from "./remote.ts"
 import { refreshRcloneFilter } from "./rules.ts"
@@ -114,24 +115,23 @@ async function runCycle(
     const resumed = await resumeUndo(world, ledger, options)
     if (!resumed.ok) return resumed
   }
-  const decide = decideSync(world, ledger, options)
   // A dry run of a saved plan shows what would happen now; whoever asked compares.
-  const ran = await cycle(
-    world,
-    ledger,
-    options,
-    saved === undefined || options.isDryRun ? decide : applySaved(decide, saved, options),
-  )
+  const decideIn = (at: World, asked: RunOptions) => {
+    const decide = decideSync(at, ledger, asked)
+    return saved === undefined || asked.isDryRun ? decide : applySaved(decide, saved, asked)
+  }
+  const ran = await cycle(world, ledger, options, decideIn(world, options))
   if (!ran.ok || ran.value.kind !== "cloned") return ran
-  // Another machine writes under our id: this journal is a copy. It gets an id of its own and trusts no base.
+  // Another machine writes under our id: this journal is a copy, and trusts no base. A run gives it an id of its own.
+  const asCopy: RunOptions = { ...options, union: "journal_cloned" }
+  if (options.isDryRun) return cycle(world, ledger, asCopy, decideIn(world, asCopy))
   const device = newDeviceId(random.hex128())
-  await ledger.load()
-  await ledger.append(
-    [{ type: "device.renamed", device, deviceName: opened.config.deviceName, why: "cloned_journal" }],
-    { sync: true },
-  )
+  const loaded = await ledger.load()
+  if (!loaded.ok) return err(journalError(loaded.error))
+  const { deviceName } = opened.config
+  await ledger.append([{ type: "device.renamed", device, deviceName, why: "cloned_journal" }], { sync: true })
   const renamed = await openWorld({ ...opened, device })
-  return cycle(renamed, ledger, { ...options, union: "journal_cloned" }, decideSync(renamed, ledger, options))
+  return cycle(renamed, ledger, asCopy, decideIn(renamed, asCopy))
 }
 
 /** The configuration, with what the command line says about the directory already judged. */

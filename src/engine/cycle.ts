@@ -77,7 +77,8 @@ export async function cycle(
   const settings = settingsText(world, options)
   const recognised = await recognise(world, ledger, options.names)
   if (!recognised.ok) return recognised
-  if (recognised.value.isCloned) return ok({ kind: "cloned" })
+  // A union that is made because of it may go on: its dry run, which must not take a new id.
+  if (recognised.value.isCloned && options.union !== "journal_cloned") return ok({ kind: "cloned" })
   const run = await newRunId(world, ledger, options)
   const listings = await listSides(world)
   if (!listings.ok) return listings

@@ -11,7 +11,7 @@ import type { RelativePath } from "../model/path.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { SIDES, type Side } from "../model/side.ts"
 import type { State } from "../model/state.ts"
-import { observe, RACY_WINDOW_MS, resolveContents } from "../observe/observe.ts"
+import { observe, racyWindowOf, resolveContents } from "../observe/observe.ts"
 import type { Ledger } from "./ledger.ts"
 import type { World } from "./world.ts"
 
@@ -44,7 +44,8 @@ export function isSettled(state: State, listings: Listings, settings: string): b
   if (settled.settings !== settings) return false
   return SIDES.every((side) => {
     const before = listed[side]
-    const isOld = before !== undefined && listings[side].newestMs < before.sampledMs - RACY_WINDOW_MS
+    const { newestMs } = listings[side]
+    const isOld = before !== undefined && newestMs < before.sampledMs - racyWindowOf(newestMs)
     return isOld && settled[side] === listings[side].digest
   })
 }

@@ -13,6 +13,8 @@ export interface RunOptions {
   /** With the overrides of this run already in it. */
   readonly profile: Profile
   readonly confirmedDeletes?: number
+  /** The brake was passed when this was decided; it is only finished now. */
+  readonly isConfirmed?: boolean
   readonly project?: RelativePath
   readonly isDryRun: boolean
   /** Decide also where there is nothing to do: a saved plan is judged against it. */

@@ -18,7 +18,7 @@ import type { Prepared } from "./cycle.ts"
 import type { Ledger } from "./ledger.ts"
 import { listedBodies } from "./look.ts"
 import type { RunOptions } from "./options.ts"
-import { epochBody } from "./recognise.ts"
+import { appendEpoch } from "./epoch.ts"
 import { type Recorder, recorder } from "./record.ts"
 import type { World } from "./world.ts"
 
@@ -230,16 +230,6 @@ async function markRoot(world: World, ledger: Ledger): Promise<Result<void, Trou
   const written = await world.marker.write(marker)
   if (written.ok) await ledger.append([{ type: "marker.written", ...marker }], { sync: false })
   return written
-}
-
-async function appendEpoch(world: World, ledger: Ledger, nonce: string): Promise<Result<EventBody, Trouble>> {
-  const remembered = ledger.state().root.epoch
-  if (remembered === undefined) return err({ code: "not_found", path: "epoch" })
-  const appended = await world.sides.remote.appendEpoch({
-    nonce: `${nonce}.${world.random.hex128().slice(0, 8)}`,
-    device: world.device,
-  })
-  return appended.ok ? ok(epochBody(remembered.id, [...remembered.chain, appended.value])) : appended
 }
 
 /**

@@ -103,7 +103,13 @@ function hasForeignPair({ device, epoch, lastNonce }: StateRoot, { chain }: Epoc
 
 function epochBodies(remembered: EpochMemory | undefined, epoch: Epoch): readonly EventBody[] {
   const chain = thinned(epoch.chain)
-  return JSON.stringify(chain) === JSON.stringify(remembered?.chain) ? [] : [epochBody(epoch.id, chain)]
+  return chainText(chain) === chainText(remembered?.chain ?? []) && remembered !== undefined
+    ? []
+    : [epochBody(epoch.id, chain)]
+}
+
+function chainText(chain: readonly EpochPair[]): string {
+  return chain.map(({ counter, nonce }) => `${counter} ${nonce}`).join("\n")
 }
 
 export function epochBody(id: string, chain: readonly EpochPair[]): EventBody {

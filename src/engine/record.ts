@@ -2,8 +2,8 @@
  * Writes the agreed tree into the history store: after the transfers, one pack and one commit per run.
  *
  * Bytes are taken while they pass by; what did not pass (agreed without a transfer, or left over from a crash) is read
- * from the local side. A version that cannot be read now is recorded by a later run; nothing depends on it, because
- * whatever is about to be replaced is kept first.
+ * from the side that still has it. A version that neither has any more is not in the story; nothing depends on it,
+ * because whatever a step of ours replaces is kept first.
  */
 
 import type { Base } from "../model/entry.ts"
@@ -13,6 +13,7 @@ import type { ContentHash, GitOid, RunId, Sequence } from "../model/ids.ts"
 import type { RelativePath } from "../model/path.ts"
 import type { HistoryStore, HistoryWriter, TreeChange } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
+import { SIDES } from "../model/side.ts"
 import type { State } from "../model/state.ts"
 import type { Ledger } from "./ledger.ts"
 import type { World } from "./world.ts"
@@ -130,12 +131,14 @@ async function oidOf(
 ): Promise<GitOid | undefined> {
   const known = oids.get(base.hash) ?? (await ledger.keptAt(base.hash))
   if (known !== undefined || base.sizeBytes > world.largeFileBytes) return known
-  const local = ledger.state().paths.get(path)?.local
-  if (local === undefined || local.hash !== base.hash) return undefined
-  const content = await world.sides.local.read(path, local)
-  if (!content.ok || content.value.hash !== base.hash) return undefined
-  const bytes = content.value.kind === "bytes" ? content.value.bytes : await collect(content.value.open())
-  if (bytes !== undefined) await add(base.hash, bytes)
+  for (const side of SIDES) {
+    const version = ledger.state().paths.get(path)?.[side]
+    if (version === undefined || version.hash !== base.hash) continue
+    const content = await world.sides[side].read(path, version)
+    if (!content.ok || content.value.hash !== base.hash) continue
+    const bytes = content.value.kind === "bytes" ? content.value.bytes : await collect(content.value.open())
+    if (bytes !== undefined) await add(base.hash, bytes)
+  }
   return oids.get(base.hash)
 }
 
@@ -145,7 +148,7 @@ async function collect(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array | 
     for await (const piece of pieces) all.push(piece)
     return Buffer.concat(all)
   } catch {
-    // It changed while it was read; a later run records what it became.
+    // It changed while it was read; what it became is recorded when it is agreed on.
     return undefined
   }
 }

@@ -174,11 +174,7 @@ async function concludeResolve(
   },
 ): Promise<Result<ResolveReport, SyncError>> {
   const { cycle, resolvings, already } = at
-  if (cycle.kind === "cloned")
-    return err({
-      code: "journal_damaged",
-      why: "it is a copy of another device's: run bm cloud bisync first",
-    })
+  if (cycle.kind === "cloned") return err({ code: "no_baseline", why: "journal_cloned" })
   if (cycle.kind === "settled")
     return ok({ run: cycle.run, resolved: [], failed: [], already, actions: [], exit: 0 })
   const { plan } = cycle.prepared

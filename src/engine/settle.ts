@@ -14,6 +14,7 @@ import type { AsideFound, Settled } from "../model/ports.ts"
 import { ok, type Result } from "../model/result.ts"
 import { SIDES, type Side } from "../model/side.ts"
 import type { Aside, OpenIntent } from "../model/state.ts"
+import { appendEpoch } from "./epoch.ts"
 import type { Ledger } from "./ledger.ts"
 import type { World } from "./world.ts"
 
@@ -21,13 +22,35 @@ import type { World } from "./world.ts"
 export const ASIDE_AGE_MS = 60_000
 
 export async function settleIntents(world: World, ledger: Ledger): Promise<Result<void, Trouble>> {
-  for (const intent of ledger.state().intents.values()) {
+  const intents = [...ledger.state().intents.values()]
+  const settled: { readonly intent: OpenIntent; readonly body: EventBody }[] = []
+  for (const intent of intents) {
     const body = await settleIntent(world, intent)
     if (!body.ok) return body
-    await ledger.append([body.value], { sync: true, run: intent.run })
+    settled.push({ intent, body: body.value })
+  }
+  const named = await nameInEpoch(world, ledger, intents)
+  if (!named.ok) return named
+  for (const { intent, body } of settled) {
+    await ledger.append([body], { sync: true, run: intent.run })
     await retireSettled(world, intent)
   }
   for (const side of SIDES) await world.sides[side].discardStaged()
+  return ok(undefined)
+}
+
+/** What the interrupted run wrote to the remote is in its epoch before it counts as done, as in a run that ends well. */
+async function nameInEpoch(
+  world: World,
+  ledger: Ledger,
+  intents: readonly OpenIntent[],
+): Promise<Result<void, Trouble>> {
+  const { lastNonce } = ledger.state().root
+  const wrote = intents.some(({ steps }) => steps.some(({ side }) => side === "remote"))
+  if (!wrote || lastNonce === undefined) return ok(undefined)
+  const epoch = await appendEpoch(world, ledger, lastNonce)
+  if (!epoch.ok) return epoch
+  await ledger.append([epoch.value], { sync: true })
   return ok(undefined)
 }
 

@@ -16,6 +16,7 @@ import { reconcile } from "../reconcile/reconcile.ts"
 import { pathPrefix } from "../fold/indexes.ts"
 import { type Cycle, cycle, type Decide } from "./cycle.ts"
 import type { Ledger } from "./ledger.ts"
+import type { Look } from "./look.ts"
 import type { RunOptions } from "./options.ts"
 import { withUnknowns } from "./unknown-notices.ts"
 import type { World } from "./world.ts"
@@ -36,7 +37,7 @@ export function decideSync(world: World, ledger: Ledger, options: RunOptions): D
           local: world.sides.local.capabilities.canMove,
           remote: world.sides.remote.capabilities.canMove,
         },
-        earlierHashes: await earlierHashes(ledger, state),
+        earlierHashes: await earlierHashes(ledger, state, isUnion(look)),
       },
     )
     const planned = planChanges({
@@ -105,10 +106,11 @@ function resolvedByHand(state: State): readonly EventBody[] {
 async function earlierHashes(
   ledger: Ledger,
   state: State,
+  isInUnion: boolean,
 ): Promise<ReadonlyMap<RelativePath, ReadonlySet<ContentHash>>> {
   const found = new Map<RelativePath, ReadonlySet<ContentHash>>()
   for (const [path, at] of state.paths) {
-    if (!isRivalry(at)) continue
+    if (!isRivalry(at, isInUnion)) continue
     const hashes = new Set<ContentHash>()
     for await (const event of ledger.find(pathPrefix(path))) {
       if (event.type === "done")
@@ -123,8 +125,13 @@ async function earlierHashes(
   return found
 }
 
-function isRivalry({ base, local, remote }: PathState): boolean {
-  if (base !== undefined && !base.isHint) return false
+function isUnion({ bodies }: Look): boolean {
+  return bodies.some((body) => body.type === "union.started" && body.scope === "all")
+}
+
+/** A path that was forgotten and is new on both sides again is no union: nobody's version is an old one there. */
+function isRivalry({ base, local, remote }: PathState, isInUnion: boolean): boolean {
+  if (base === undefined ? !isInUnion : !base.isHint) return false
   return (
     SIDES.every((side) => (side === "local" ? local : remote) !== undefined) && local?.hash !== remote?.hash
   )

@@ -29,7 +29,7 @@ import {
   sequenceAt,
   undoneBy,
 } from "./target.ts"
-import { isWithin, runUndo, type UndoRan, type UndoRequest, undoRequestFor } from "./undo.ts"
+import { isWithin, resumeUndo, runUndo, type UndoRan, type UndoRequest, undoRequestFor } from "./undo.ts"
 import type { IfChanged } from "./undo-judge.ts"
 import type { Ledger } from "./ledger.ts"
 
@@ -67,13 +67,6 @@ export async function takeBack<T>(
   const { opened } = opening.value
   const { session, world } = opened
   return closing(session, async () => {
-    const found =
-      options.mode === "redo"
-        ? await findRedo(session.ledger, options)
-        : await findUndo(session.ledger, options)
-    if (!found.ok) return found
-    if ("kind" in found.value) return ok(await conclude(found.value))
-    const request = found.value
     const runOptions: RunOptions = {
       kind: options.mode,
       command: options.holder.command,
@@ -82,6 +75,17 @@ export async function takeBack<T>(
       names: { root: config.value.syncDir, remote: config.value.remote },
       ...(options.confirmedDeletes !== undefined && { confirmedDeletes: options.confirmedDeletes }),
     }
+    if (!options.isDryRun) {
+      const resumed = await resumeUndo(world, session.ledger, runOptions)
+      if (!resumed.ok) return resumed
+    }
+    const found =
+      options.mode === "redo"
+        ? await findRedo(session.ledger, options)
+        : await findUndo(session.ledger, options)
+    if (!found.ok) return found
+    if ("kind" in found.value) return ok(await conclude(found.value))
+    const request = found.value
     const ran = await runUndo(
       world,
       session.ledger,

@@ -3,6 +3,7 @@
  * like a sync; later edits are never thrown away.
  */
 
+import type { Plan } from "../model/action.ts"
 import type { SyncError } from "../model/errors.ts"
 import type { EventBody, JournalEvent, UndoStep, UndoTarget } from "../model/event.ts"
 import type { ConflictId } from "../model/ids.ts"
@@ -54,7 +55,10 @@ export async function runUndo(
     options,
     saved === undefined ? decide : applySaved(decide, saved, options),
   )
-  return ran.ok ? ok({ cycle: ran.value, judged }) : ran
+  if (!ran.ok) return ran
+  // A copy of another device's journal must not act on it; a sync gives it an id of its own first.
+  if (ran.value.kind === "cloned") return err({ code: "no_baseline", why: "journal_cloned" })
+  return ok({ cycle: ran.value, judged })
 }
 
 function decideUndo(at: {
@@ -72,14 +76,15 @@ function decideUndo(at: {
     const goals = judgement.value.flatMap(({ goal }) => (goal === undefined ? [] : [goal]))
     const actions = planGoals(goals, { paths: state.paths, atMs: Math.floor(world.clock.nowMs()) })
     const { confirmedDeletes } = options
-    const plan = guard(
-      { actions, agreed: [], notices: [], blocks: [] },
-      {
-        maxDelete: options.profile.maxDelete,
-        files: filesSeen(state),
-        ...(confirmedDeletes !== undefined && { confirmedDeletes }),
-      },
-    )
+    const bare: Plan = { actions, agreed: [], notices: [], blocks: [] }
+    const plan =
+      options.isConfirmed === true
+        ? bare
+        : guard(bare, {
+            maxDelete: options.profile.maxDelete,
+            files: filesSeen(state),
+            ...(confirmedDeletes !== undefined && { confirmedDeletes }),
+          })
     const { target, mode, steps } = request
     const targets: readonly UndoTarget[] = [
       target,
@@ -107,13 +112,12 @@ export async function resumeUndo(
   const event = open === undefined ? undefined : await ledger.journal.get(open.sequence)
   if (event?.type !== "undo.decided") return ok(undefined)
   const { target, mode, steps } = event
-  const profile = { ...options.profile, maxDelete: Number.MAX_SAFE_INTEGER }
   const { confirmedDeletes: _, union: __, project: ___, ...rest } = options
   const conflicts = target.kind === "run" ? conflictsOf(await runEvents(ledger, target.run)) : []
   const resumed = await runUndo(
     world,
     ledger,
-    { ...rest, kind: mode, profile },
+    { ...rest, kind: mode, isConfirmed: true },
     { target, mode, steps, conflicts, ifChanged: "skip", name: "the interrupted undo" },
   )
   return resumed.ok ? ok(undefined) : resumed

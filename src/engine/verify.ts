@@ -1,5 +1,6 @@
 /**
- * `history verify`: proves that the history is what was written, and says what is not. Changes nothing.
+ * `history verify`: proves that the history is what was written, and says what is not. Changes nothing but
+ * `verified.json`, where `status` reads when that was.
  *
  *     chain     every event carries the hash of the one before, none is missing, the files under them are whole
  *     anchors   what stands outside the journal agrees with it: the commits in git, the marker in the sync directory
@@ -210,7 +211,11 @@ async function checkAll(
       entries: chain.entries,
       devices: read.devices,
       device: root.device?.name ?? config.deviceName,
-      anchoredTo: Math.min(chain.entries, Math.max(anchors.anchoredTo, ours?.sequence ?? 0)),
+      // The event right behind the marker is the record of the marker itself.
+      anchoredTo: Math.min(
+        chain.entries,
+        Math.max(anchors.anchoredTo, ours === undefined ? 0 : ours.sequence + 1),
+      ),
       verifiedFrom: from ?? 1,
       ...(first !== undefined && last !== undefined && { baselines: { first, last } }),
       checks: [chainCheck, anchors.check, content, complete],

@@ -1,4 +1,4 @@
-/** Everything a run needs from the world, as ports. Real ones are made in `open.ts`; tests make their own. */
+/** Everything a run needs from the world, as ports. Real ones are made in `session.ts`; tests make their own. */
 
 import type { DeviceId, Sha256 } from "../model/ids.ts"
 import type { Backend, Clock, HistoryStore, KeyValueStore, Random } from "../model/ports.ts"

@@ -34,7 +34,7 @@ export interface Trouble {
 
 /** Why a command did not do what it was asked to do. */
 export type SyncError =
-  | { readonly code: "no_baseline"; readonly why: "not_set_up" | "no_journal" | "unfinished_setup" }
+  | { readonly code: "no_baseline"; readonly why: "not_set_up" | "no_journal" | "journal_cloned" }
   | { readonly code: "journal_damaged"; readonly why: string }
   | { readonly code: "journal_too_new"; readonly found: number; readonly known: number }
   | { readonly code: "mount_dir"; readonly dir: string }

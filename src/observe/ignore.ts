@@ -4,7 +4,7 @@
  * Owns reading pattern text and judging paths; never reads a disk and never throws, because ignore
  * files can arrive by sync. A project's patterns are moved below its directory (`foo` in `notes/`
  * becomes `foo` at any depth below `/notes`), so that one list per project is judged in git's order, last match first.
- * Sources: gitignore(5) for the meaning, package `ignore` for the matching, SECURITY rule 7 for the limits.
+ * Sources: gitignore(5) for the meaning, package `ignore` for the matching; the limits, because ignore files can arrive by sync.
  */
 
 import ignore from "ignore"

@@ -16,7 +16,7 @@ import { indexUnknowns } from "../model/unknowns.ts"
 import type { IgnoreRules } from "./ignore.ts"
 
 /** File systems and clocks that tick coarsely: what changed this shortly before a look may change again unseen. */
-export const RACY_WINDOW_MS = 50
+const RACY_WINDOW_MS = 50
 const RACY_WINDOW_COARSE_MS = 2_500
 const READS_AT_ONCE = 32
 
@@ -115,6 +115,11 @@ function isSurelyUnchanged(version: Version, { backend, listedBefore }: ObserveI
 function newestTimeMs({ token }: Version): number {
   const [, , mtimeNs, ctimeNs] = token.split(":")
   return Math.max(Number(mtimeNs), Number(ctimeNs)) / 1e6
+}
+
+/** For a whole listing, of which only the newest time is known. */
+export function racyWindowOf(newestMs: number): number {
+  return newestMs % 1000 === 0 ? RACY_WINDOW_COARSE_MS : RACY_WINDOW_MS
 }
 
 function racyWindowMs({ token }: Version): number {

@@ -3,7 +3,7 @@
  *
  * Owns the translation; never decides what is synced (`ignore.ts` does). Every line it writes is one
  * that rclone can load, because one bad line makes rclone refuse the whole file: a pattern that cannot be
- * said stands as a comment. Source: rclone `fs/filter/glob.go` and RCLONE.md.
+ * said stands as a comment. Source: rclone `fs/filter/glob.go`.
  */
 
 import { patternLines } from "./ignore.ts"

@@ -25,6 +25,7 @@ const MOMENTS = 50
 const PRELOAD = `--import=${fileURLToPath(new URL("./signal-at.mjs", import.meta.url))}`
 const FILES_UNTOUCHED = 30
 const MINUTE_MS = 60_000
+const TEST_MS_MAX = 5 * MINUTE_MS
 
 /** What the users of both sides make of their notes between two runs, and what both sides must hold afterwards. */
 interface Round {
@@ -32,36 +33,40 @@ interface Round {
   readonly profile: "balanced" | "safe"
 }
 
-test("ends as if nothing had happened, wherever a run was killed", async ({ skip }) => {
-  skip(isMissing(hasGit, "git"), "git is not here")
-  const cloud = newCloud()
-  const device = cloud.device("one")
-  begin(cloud, device)
-  await device.setUp()
-  const written = new Set(notesIn(device.dir).values())
-  const calls = {
-    balanced: await countCalls(cloud, device, written, 1),
-    safe: await countCalls(cloud, device, written, 2),
-  }
-  let killed = 0
-  for (let moment = 0; moment < MOMENTS; moment++) {
-    const round: Round = { number: moment + 3, profile: moment % 2 === 0 ? "balanced" : "safe" }
-    const before = change(cloud, device, round, written)
-    const at = 1 + Math.floor(((moment + 0.5) * calls[round.profile]) / MOMENTS)
-    const ran = await runKilled(device, round, at)
-    if (ran.signal === "SIGKILL") killed += 1
-    const where = `round ${round.number}, ${round.profile}, killed at call ${at}`
-    expectWhole(cloud, device, written, where)
-    expectKept(cloud, device, before, where)
-    await expectFinished(cloud, device, round, where)
-  }
-  expectKept(cloud, device, written, "at the end")
-  expectSoundHistory(device)
-  expect(killed).toBeGreaterThan(MOMENTS * 0.9)
-  const other = cloud.device("two")
-  await other.setUp()
-  expect(notesIn(other.dir)).toEqual(notesIn(device.dir))
-})
+test(
+  "ends as if nothing had happened, wherever a run was killed",
+  async ({ skip }) => {
+    skip(isMissing(hasGit, "git"), "git is not here")
+    const cloud = newCloud()
+    const device = cloud.device("one")
+    begin(cloud, device)
+    await device.setUp()
+    const written = new Set(notesIn(device.dir).values())
+    const calls = {
+      balanced: await countCalls(cloud, device, written, 1),
+      safe: await countCalls(cloud, device, written, 2),
+    }
+    let killed = 0
+    for (let moment = 0; moment < MOMENTS; moment++) {
+      const round: Round = { number: moment + 3, profile: moment % 2 === 0 ? "balanced" : "safe" }
+      const before = change(cloud, device, round, written)
+      const at = 1 + Math.floor(((moment + 0.5) * calls[round.profile]) / MOMENTS)
+      const ran = await runKilled(device, round, at)
+      if (ran.signal === "SIGKILL") killed += 1
+      const where = `round ${round.number}, ${round.profile}, killed at call ${at}`
+      expectWhole(cloud, device, written, where)
+      expectKept(cloud, device, before, where)
+      await expectFinished(cloud, device, round, where)
+    }
+    expectKept(cloud, device, written, "at the end")
+    expectSoundHistory(device)
+    expect(killed).toBeGreaterThan(MOMENTS * 0.9)
+    const other = cloud.device("two")
+    await other.setUp()
+    expect(notesIn(other.dir)).toEqual(notesIn(device.dir))
+  },
+  TEST_MS_MAX,
+)
 
 function begin(cloud: Cloud, device: Device): void {
   for (let number = 0; number < FILES_UNTOUCHED; number++)

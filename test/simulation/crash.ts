@@ -12,7 +12,10 @@ import { Crash, type RemoteKind, Simulation } from "./world.ts"
 
 const isSoak = process.env["SOAK"] !== undefined
 const POINTS_MAX = 100_000
-const totals = { points: 0, ms: 0, cpuMs: 0 }
+const totalsByRemote = {
+  folder: { points: 0, ms: 0, cpuMs: 0 },
+  memory: { points: 0, ms: 0, cpuMs: 0 },
+}
 
 interface Point {
   readonly scenario: Scenario
@@ -70,6 +73,7 @@ export function testCrashes(remote: RemoteKind): void {
     expect(points).toBeGreaterThan(1)
   })
   afterAll(() => {
+    const totals = totalsByRemote[remote]
     const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
     console.log(
       `crashes over a ${remote}: ${totals.points} points in ${seconds(totals.ms)}, CPU ${seconds(totals.cpuMs)}`,
@@ -109,6 +113,7 @@ async function enumerate({
     }
     points += 1
   }
+  const totals = totalsByRemote[remote]
   totals.points += points
   const { user } = process.cpuUsage(cpu)
   totals.cpuMs += user / 1000

@@ -25,36 +25,37 @@ const FOUND = readdirSync(SEEDS)
   .sort()
   .map((name) => JSON.parse(readFileSync(new URL(name, SEEDS), "utf8")) as FoundSeed)
 
-test.runIf(one !== undefined)("replays one seed", async () => {
-  await simulate(Number(one), { traces: true })
+if (one === undefined) testManySeeds()
+else
+  test("replays one seed", async () => {
+    await simulate(Number(one), { traces: true })
+  })
+
+test.each(FOUND)("holds for a seed that once failed: $rule ($seed)", async ({ seed }) => {
+  await simulate(seed)
 })
 
-test.runIf(FOUND.length > 0).each(FOUND)(
-  "holds for a seed that once failed: $rule ($seed)",
-  async ({ seed }) => {
-    await simulate(seed)
-  },
-)
-
-test.runIf(one === undefined)(
-  "loses nothing and ends equal, whatever happens",
-  async () => {
-    const began = performance.now()
-    const failures: string[] = []
-    let ticks = 0
-    let faults = 0
-    for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS && failures.length < FAILURES_MAX; seed++) {
-      try {
-        const report = await simulate(seed)
-        ticks += report.ticks
-        faults += report.faults
-      } catch (error) {
-        failures.push(`SIM_SEED=${seed}: ${error instanceof Error ? error.message : String(error)}`)
+function testManySeeds(): void {
+  test(
+    "loses nothing and ends equal, whatever happens",
+    async () => {
+      const began = performance.now()
+      const failures: string[] = []
+      let ticks = 0
+      let faults = 0
+      for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS && failures.length < FAILURES_MAX; seed++) {
+        try {
+          const report = await simulate(seed)
+          ticks += report.ticks
+          faults += report.faults
+        } catch (error) {
+          failures.push(`SIM_SEED=${seed}: ${error instanceof Error ? error.message : String(error)}`)
+        }
       }
-    }
-    const seconds = ((performance.now() - began) / 1000).toFixed(1)
-    console.log(`random simulation: ${RUNS} runs, ${ticks} ticks, ${faults} faults in ${seconds} s`)
-    expect(failures).toEqual([])
-  },
-  isSoak ? 24 * 3_600_000 : 600_000,
-)
+      const seconds = ((performance.now() - began) / 1000).toFixed(1)
+      console.log(`random simulation: ${RUNS} runs, ${ticks} ticks, ${faults} faults in ${seconds} s`)
+      expect(failures).toEqual([])
+    },
+    isSoak ? 24 * 3_600_000 : 600_000,
+  )
+}

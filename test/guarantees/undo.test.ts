@@ -1,0 +1,55 @@
+/** G2, §4: what is taken back is a new version, and what was edited since is not thrown away. */
+
+import { statSync } from "node:fs"
+import { join } from "node:path"
+import { afterEach, beforeEach, expect, test } from "vitest"
+import { type CliDevice, CliWorld } from "../cli/cli-world.ts"
+import { newestRun } from "../cli/history-world.ts"
+
+const T = (clock: string) => `2026-03-02T${clock}:00Z`
+const TEXT = "one\ntwo\nthree\nfour\nfive\n"
+
+let world: CliWorld
+let device: CliDevice
+
+beforeEach(async () => {
+  world = new CliWorld()
+  device = await world.device("one")
+})
+afterEach(() => {
+  world.dispose()
+})
+
+/** Writes, syncs, and answers the run that did it. */
+async function write(text: string, clock: string): Promise<string> {
+  device.write("n.md", text, T(clock))
+  await device.sync()
+  return (await newestRun(device)).run
+}
+
+test("an undo stamps what it puts back with the time of the command", async () => {
+  await write(TEXT, "09:00")
+  await write(TEXT.replace("one", "ONE"), "10:00")
+  const before = Date.now()
+  await device.takeBack("undo")
+  expect(device.tree()).toEqual({ "n.md": TEXT })
+  for (const directory of [device.dir, world.cloud])
+    expect(statSync(join(directory, "n.md")).mtimeMs).toBeGreaterThanOrEqual(before - 1)
+})
+
+test("an undo keeps an edit that was made since, merged where it can be", async () => {
+  await write(TEXT, "09:00")
+  const undone = await write(TEXT.replace("one", "ONE"), "10:00")
+  await write(TEXT.replace("one", "ONE").replace("five", "FIVE"), "11:00")
+  await device.takeBack("undo", undone)
+  expect(device.tree()).toEqual({ "n.md": TEXT.replace("five", "FIVE") })
+  expect(world.tree()).toEqual(device.tree())
+})
+
+test("an undo is refused where an edit was made since in the same place", async () => {
+  await write(TEXT, "09:00")
+  const undone = await write(TEXT.replace("one", "ONE"), "10:00")
+  await write(TEXT.replace("one", "ONE, edited"), "11:00")
+  await expect(device.takeBack("undo", undone)).rejects.toThrow("undo_overlap")
+  expect(device.tree()).toEqual({ "n.md": TEXT.replace("one", "ONE, edited") })
+})
