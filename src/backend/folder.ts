@@ -6,13 +6,14 @@
  */
 
 import { tmpdirOf, type FolderDeps } from "./folder-asides.ts"
-import type { Operation } from "../model/action.ts"
+import type { Operation, Step } from "../model/action.ts"
 import type { Listing, Unknown, Version } from "../model/entry.ts"
 import type { Trouble } from "../model/errors.ts"
 import type { OpId } from "../model/ids.ts"
 import { ancestorsOf, parentOf, type RelativePath } from "../model/path.ts"
 import { ContentLost, type Backend, type Capabilities, type Content } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
+import type { Disk } from "../disk/disk.ts"
 import { appendEpochFile, createEpochFiles, readEpochFiles } from "../disk/epoch-files.ts"
 import { applyGuarded, settleGuarded } from "../disk/guarded.ts"
 import { tempPath, trashPath } from "../disk/layout.ts"
@@ -30,6 +31,8 @@ const CAPABILITIES: Capabilities = {
   keepsTimes: true,
   foldsCase: false,
 }
+
+type WriteStep = Extract<Step, { kind: "write" }>
 
 export function folderBackend(deps: FolderDeps): Backend {
   const { disk, device } = deps
@@ -55,7 +58,7 @@ export function folderBackend(deps: FolderDeps): Backend {
         if (!made.ok) return err(troubleOf(made.error, step.path))
         hasTemp = true
       }
-      const created = await createTemp(deps, { op, path: step.path, content, mtimeMs: step.mtimeMs })
+      const created = await createTemp(deps, { op, step, content })
       return created.ok ? ok({ op, fileId: created.value }) : created
     },
     async apply(operation) {
@@ -125,23 +128,26 @@ async function listFolder(
 
 async function createTemp(
   { disk, device }: FolderDeps,
-  file: {
-    readonly op: OpId
-    readonly path: RelativePath
-    readonly content: Content
-    readonly mtimeMs: number
-  },
+  { op, step, content }: { readonly op: OpId; readonly step: WriteStep; readonly content: Content },
 ): Promise<Result<string, Trouble>> {
-  const { op, path, content, mtimeMs } = file
   const bytes = content.kind === "bytes" ? content.bytes : content.open()
+  const options = { mtimeMs: step.mtimeMs, ...(await permissionsToKeep(disk, step)) }
   try {
-    const created = await disk.createFile(tempPath(device, op), bytes, { mtimeMs })
-    return created.ok ? ok(created.value.inode) : err(troubleOf(created.error, path))
+    const created = await disk.createFile(tempPath(device, op), bytes, options)
+    return created.ok ? ok(created.value.inode) : err(troubleOf(created.error, step.path))
   } catch (error) {
     if (!(error instanceof ContentLost)) throw error
     await disk.unlink(tempPath(device, op))
     return err(error.trouble)
   }
+}
+
+/** A private note stays private when its content is replaced. */
+async function permissionsToKeep(disk: Disk, step: WriteStep): Promise<{ readonly permissions?: number }> {
+  if (step.expected.kind === "absent") return {}
+  const at = await disk.stat(step.path)
+  const permissions = at.ok ? at.value?.permissions : undefined
+  return permissions === undefined ? {} : { permissions }
 }
 
 async function flushFolder(

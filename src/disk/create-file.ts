@@ -8,6 +8,7 @@
 import {
   closeSync,
   constants,
+  fchmodSync,
   fstatSync,
   fsync,
   futimesSync,
@@ -33,13 +34,17 @@ export interface NewFile {
   readonly content: FileContent
   readonly mtimeMs: number | undefined
   readonly isDurable: boolean
+  /** As the umask has it where none are given. */
+  readonly permissions: number | undefined
 }
 
 export async function createNewFile(systemPath: string, file: NewFile): Promise<DiskStat> {
-  const handle = openSync(systemPath, CREATE_FLAGS, 0o666)
+  const handle = openSync(systemPath, CREATE_FLAGS, file.permissions ?? 0o666)
   const created = fstatSync(handle, { bigint: true })
   let isOpen = true
   try {
+    // Never wider than in the end, not even before the first byte: the umask has only taken away so far.
+    if (file.permissions !== undefined) fchmodSync(handle, file.permissions)
     await writeContent(handle, file)
     if (file.mtimeMs !== undefined) setModified(handle, file.mtimeMs)
     // In the thread pool, so that many files become durable at once.

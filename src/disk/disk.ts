@@ -27,6 +27,8 @@ export interface DiskStat {
   readonly mtimeNs: string
   readonly ctimeNs: string
   readonly links: number
+  /** Who may read and write it, as nine bits; absent where the disk has no such thing. */
+  readonly permissions?: number
 }
 
 export interface DirectoryEntry {
@@ -59,7 +61,7 @@ export interface Disk {
   createFile(
     path: string,
     content: Uint8Array | AsyncIterable<Uint8Array>,
-    options?: { readonly mtimeMs?: number; readonly isDurable?: boolean },
+    options?: { readonly mtimeMs?: number; readonly isDurable?: boolean; readonly permissions?: number },
   ): Promise<Result<DiskStat, DiskError>>
   /** A second name for a file; `EEXIST` where something is at `to`. */
   link(from: string, to: string): Promise<Result<void, DiskError>>

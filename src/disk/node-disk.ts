@@ -87,10 +87,12 @@ class NodeDisk implements Disk {
   async createFile(
     path: string,
     content: FileContent,
-    options: { readonly mtimeMs?: number; readonly isDurable?: boolean } = {},
+    options: NonNullable<Parameters<Disk["createFile"]>[2]> = {},
   ): Promise<Result<DiskStat, DiskError>> {
-    const { mtimeMs, isDurable = true } = options
-    return throwingOn(attempt(path, () => createWithin(this.#root, { path, content, mtimeMs, isDurable })))
+    const { mtimeMs, isDurable = true, permissions } = options
+    return throwingOn(
+      attempt(path, () => createWithin(this.#root, { path, content, mtimeMs, isDurable, permissions })),
+    )
   }
 
   async link(from: string, to: string): Promise<Result<void, DiskError>> {

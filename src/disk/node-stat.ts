@@ -14,6 +14,9 @@ import type { DirectoryEntry, DiskKind, DiskStat } from "./disk.ts"
 const NEVER_THROWING = { bigint: true, throwIfNoEntry: false } as const
 const SURROGATE = /[\ud800-\udfff\ue000-\uffff]/
 
+/** Never the bits that lend rights to whoever runs a file. */
+const PERMISSION_BITS = 0o777
+
 export function statOfHandle(handle: number): DiskStat {
   return statToDiskStat(fstatSync(handle, { bigint: true }))
 }
@@ -25,8 +28,8 @@ export function statOfName(systemPath: string | Buffer): DiskStat | undefined {
 }
 
 function statToDiskStat(stat: BigIntStats): DiskStat {
-  const { kind, inode, deviceNumber, sizeBytes, mtimeNs, ctimeNs, links } = new EntryStat(stat)
-  return { kind, inode, deviceNumber, sizeBytes, mtimeNs, ctimeNs, links }
+  const { kind, inode, deviceNumber, sizeBytes, mtimeNs, ctimeNs, links, permissions } = new EntryStat(stat)
+  return { kind, inode, deviceNumber, sizeBytes, mtimeNs, ctimeNs, links, permissions }
 }
 
 /** Makes the decimal texts only when they are asked for: a scan looks at every file and asks for few of them. */
@@ -55,6 +58,10 @@ class EntryStat implements DiskStat {
 
   get ctimeNs(): string {
     return this.#stat.ctimeNs.toString()
+  }
+
+  get permissions(): number {
+    return Number(this.#stat.mode) & PERMISSION_BITS
   }
 
   get links(): number {

@@ -9,6 +9,7 @@ import type { SyncError } from "../model/errors.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { profileNamed } from "../model/settings.ts"
 import { folderBackend } from "../backend/folder.ts"
+import { probeLinks } from "../disk/probe-links.ts"
 import { adopt, findOrCreateEpoch, newDeviceId } from "./adopt.ts"
 import { type Config, DEFAULTS, errnoOf, expandHome, type Place, readConfig, writeConfig } from "./config.ts"
 import type { Cycle } from "./cycle.ts"
@@ -191,6 +192,18 @@ async function makeBaseline(
   },
 ): Promise<Result<Baseline, SyncError>> {
   const { folders, remote, options } = at
+  for (const [disk, path] of [
+    [folders.local, at.config.syncDir],
+    [folders.remote, remote.path],
+  ] as const) {
+    const linked = await probeLinks(disk, random.hex128())
+    if (!linked.ok)
+      return err({
+        code: "setup_failed",
+        what: `sync ${path}, whose disk cannot link files: none could be replaced without a risk`,
+        trouble: linked.error,
+      })
+  }
   const provisional = newDeviceId(random.hex128())
   const epochDeps = { disk: folders.remote, device: provisional, sha256, nowMs: clock.nowMs }
   const found = await findOrCreateEpoch(folderBackend(epochDeps), random.hex128)

@@ -72,8 +72,9 @@ function looking({ world, disk }: Get): void {
       ["sub", "directory"],
     ])
     // Field by field: an entry's stat may make them only when they are read.
-    const { kind, inode, deviceNumber, sizeBytes, mtimeNs, ctimeNs, links } = (entries[0]?.stat as DiskStat)
-    expect({ kind, inode, deviceNumber, sizeBytes, mtimeNs, ctimeNs, links }).toEqual(
+    const { kind, inode, deviceNumber, sizeBytes, mtimeNs, ctimeNs, links, permissions } = entries[0]
+      ?.stat as DiskStat
+    expect({ kind, inode, deviceNumber, sizeBytes, mtimeNs, ctimeNs, links, permissions }).toEqual(
       mustHave(await disk().stat("d/file")),
     )
     expect({ sizeBytes, links }).toEqual({ sizeBytes: 4, links: 1 })
