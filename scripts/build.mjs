@@ -2,7 +2,7 @@
 // bundle, for finding and reading its thirty small files takes longer than opening it; what a command
 // may not need (git, the engine) stays in chunks of its own, loaded on first use, so that
 // `bm --help` costs little more than Node itself.
-import { chmodSync, rmSync } from "node:fs"
+import { chmodSync, readFileSync, rmSync } from "node:fs"
 import { build } from "esbuild"
 
 // Found from `level`, which is ours to depend on, wherever the package manager put what that depends on.
@@ -13,8 +13,16 @@ const NATIVE = `
 const nativeDatabase = {
   name: "native-database",
   setup(build) {
-    build.onLoad({ filter: /[\\/]classic-level[\\/]binding\.js$/ }, () => ({ contents: NATIVE, loader: "js" }))
+    build.onLoad({ filter: /[\\/]classic-level[\\/]binding\.js$/ }, () => ({
+      contents: NATIVE,
+      loader: "js",
+    }))
   },
+}
+
+const { version } = JSON.parse(readFileSync("package.json", "utf8"))
+if (!readFileSync("src/cli/version.ts", "utf8").includes(`"${version}"`)) {
+  throw new Error(`src/cli/version.ts does not say ${version}, as package.json does`)
 }
 
 rmSync("dist", { recursive: true, force: true })

@@ -39,3 +39,14 @@ test("keys of git's or of ours are left where they are, and reach no device", as
   expect(all).not.toContain("hostile")
   expect(cycle.kind === "performed" && cycle.prepared.look.unknowns.remote.length).toBe(RESERVED.length)
 })
+
+test("a key with keys below it is reported and left alone, and what is below it is synced", async () => {
+  const { simulation, first } = await agree("memory")
+  simulation.remote.put("p", "a key")
+  simulation.remote.put("p/x.md", "below")
+  const cycle = must(await first.sync())
+  expect(treeOf(first)).toEqual({ ...START, "p/x.md": "below" })
+  expect(treeOf(simulation.remote)).toEqual({ ...START, p: "a key", "p/x.md": "below" })
+  if (cycle.kind !== "performed") throw new Error(cycle.kind)
+  expect(cycle.prepared.plan.notices).toMatchObject([{ path: "p", detail: "file_and_directory" }])
+})

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest"
 import { must } from "../simulation/world.ts"
-import { agree, backUp, KINDS, LATER_MS, publish, skippedIn, START, treeOf } from "./story.ts"
+import { agree, backUp, KINDS, LATER_MS, plannedIn, publish, skippedIn, START, treeOf } from "./story.ts"
 
 describe.each(KINDS)("over a %s", (kind) => {
   test("takes a directory that cannot be read for unknown", async () => {
@@ -10,7 +10,7 @@ describe.each(KINDS)("over a %s", (kind) => {
     first.save("a.md", "alpha two")
     simulation.failNext = (_, method, path) =>
       method === "local.readDirectory" && path === "d" ? "EACCES" : undefined
-    must(await first.sync())
+    expect(plannedIn(await first.sync())).toEqual(["upload a.md"])
     expect(treeOf(simulation.remote)).toEqual({ ...START, "a.md": "alpha two" })
   })
 
@@ -63,7 +63,7 @@ describe.each(KINDS)("over a %s", (kind) => {
     const story = await agree(kind)
     const { simulation, first, second } = story
     first.ignore = "b.md\n"
-    must(await first.sync())
+    expect(plannedIn(await first.sync())).toEqual([])
     expect(treeOf(simulation.remote)).toEqual(START)
     second.remove("b.md")
     await publish(story)

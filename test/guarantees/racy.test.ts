@@ -71,9 +71,11 @@ test.each([
 })
 
 test.each([
-  { age: "as young as the look", newestMs: NOON_MS, isOld: false },
-  { age: "a second older than the look", newestMs: NOON_MS - 1000, isOld: true },
-])("passes a run by only where no file is $age", ({ newestMs, isOld }) => {
+  { age: "as young as the look", newestMs: NOON_MS - 1, isOld: false },
+  { age: "a second older than the look", newestMs: NOON_MS - 1001, isOld: true },
+  { age: "a second older, by whole seconds", newestMs: NOON_MS - 1000, isOld: false },
+  { age: "three seconds older, by whole seconds", newestMs: NOON_MS - 3000, isOld: true },
+])("passes a run by where its newest file is $age: $isOld", ({ newestMs, isOld }) => {
   const listing = { files: [], count: 0, unknowns: [], mounts: [], digest: "x", sampledMs: NOON_MS, newestMs }
   const sides = (["local", "remote"] as const).map(
     (side): EventBody =>

@@ -66,3 +66,10 @@ export function skippedIn(result: Result<Cycle, SyncError>): Readonly<Record<str
     ),
   )
 }
+
+/** What a run meant to do: a safeguard must not depend on the next one. */
+export function plannedIn(result: Result<Cycle, SyncError>): readonly string[] {
+  const cycle = must(result)
+  if (cycle.kind !== "performed") return []
+  return cycle.prepared.plan.actions.map(({ op, path }) => `${op} ${path}`)
+}
