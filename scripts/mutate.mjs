@@ -152,12 +152,12 @@ function runTests(copy, { tests, title, env = {} }) {
     child.once("exit", () => {
       clearTimeout(timer)
       running.delete(child)
-      resolve(readReport(report, title))
+      resolve(readReport(report))
     })
   })
 }
 
-function readReport(report, title) {
+function readReport(report) {
   let files
   try {
     files = JSON.parse(readFileSync(report, "utf8")).testResults

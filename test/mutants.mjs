@@ -63,10 +63,10 @@ export const MUTANTS = [
   {
     id: "m06",
     guards: "G3 §4",
-    without: "a path that becomes ignored is gone",
+    without: "an ignored path is like any other",
     file: "src/observe/observe.ts",
-    find: `if (reason !== undefined) unknowns.push({ path, reason, scope: "path" })`,
-    replace: `if (reason !== undefined && reason !== "ignored") unknowns.push({ path, reason, scope: "path" })`,
+    find: `if (rules.ignoresFile(path)) return "ignored"`,
+    replace: ``,
     tests: [`${HERE}deletion.test.ts`],
     title: "takes a path that becomes ignored for no deletion",
   },
@@ -139,6 +139,16 @@ export const MUTANTS = [
     replace: `if (object === undefined)`,
     tests: ["test/backend/memory.test.ts"],
     title: "says changed_since instead of reading a file",
+  },
+  {
+    id: "m14",
+    guards: "G3 row 2",
+    without: "a mount that came or went says that what was there is gone",
+    file: "src/observe/observe.ts",
+    find: `if (changed.length === 0 || acceptsMounts) return listing.mounts`,
+    replace: `if (changed.length >= 0) return listing.mounts`,
+    tests: [`${HERE}mount.test.ts`],
+    title: "what lay below a mount point",
   },
 
   // What is decided
@@ -688,7 +698,7 @@ export const MUTANTS = [
     find: `if (current === undefined || objects.has(step.to)) return { kind: "changed" }`,
     replace: `if (current === undefined) return { kind: "changed" }`,
     tests: ["test/backend/memory.test.ts"],
-    title: "does not move onto a file that appeared",
+    title: "does not move onto a file",
   },
   {
     id: "m76",
@@ -709,6 +719,44 @@ export const MUTANTS = [
     replace: `return steps.some(({ side }) => failedSides.has(side)) && path === "" ? { code: "blocked_by_errors", path } : undefined`,
     tests: [`${HERE}deletion.test.ts`],
     title: "over a folder deletes nothing on a side that had errors",
+  },
+
+  {
+    id: "m78",
+    guards: "G1 §5.9",
+    without: "the pack of what is kept is not fsynced",
+    file: "src/history/git-pack.ts",
+    find: `await writeAll(file, header, 0)\n    await file.sync()`,
+    replace: `await writeAll(file, header, 0)`,
+    and: [
+      {
+        file: "src/history/git-pack.ts",
+        find: `await writeAll(file, sha, this.#end)\n    await file.sync()`,
+        replace: `await writeAll(file, sha, this.#end)`,
+      },
+    ],
+    tests: [`${HERE}durable.test.ts`],
+    title: "a version that is kept",
+  },
+  {
+    id: "m79",
+    guards: "§5.2",
+    without: "a note gets its name before its bytes are fsynced",
+    file: "src/disk/create-file.ts",
+    find: `if (file.isDurable) await fsyncAsync(handle)`,
+    replace: ``,
+    tests: [`${HERE}durable.test.ts`],
+    title: "a note that is written",
+  },
+  {
+    id: "m79a",
+    guards: "§5.2 §5.9",
+    without: "the directory of a new name is not fsynced",
+    file: "src/backend/folder.ts",
+    find: `const synced = await disk.syncDirectories(await existingDirectories(deps, operations))`,
+    replace: `const synced = await disk.syncDirectories([])`,
+    tests: [`${HERE}durable.test.ts`],
+    title: "a note that is written",
   },
 
   // Asides

@@ -48,7 +48,7 @@ test("stops where the remote is another one, or no longer says which it is", asy
 test("stops where the sync directory is another one, or has no marker", async () => {
   const { simulation, first } = await agree("folder")
   const marker = ".basic-memory/root.json"
-  for (const path of [...first.disk.tree().keys()]) first.disk.userRemove(path)
+  for (const path of first.disk.tree().keys()) first.disk.userRemove(path)
   first.disk.userWrite(marker, JSON.stringify({ root: "another", sequence: 1, nonce: "n" }))
   expect(await first.sync()).toMatchObject({
     ok: false,

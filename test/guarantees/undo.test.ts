@@ -3,8 +3,12 @@
 import { statSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, expect, test } from "vitest"
+import { openSession, sha256, stateDirectory } from "../../src/engine/session.ts"
+import type { RunId } from "../../src/model/ids.ts"
+import { mustPath } from "../../src/model/path.ts"
 import { type CliDevice, CliWorld } from "../cli/cli-world.ts"
 import { newestRun } from "../cli/history-world.ts"
+import { must } from "../simulation/world.ts"
 
 const T = (clock: string) => `2026-03-02T${clock}:00Z`
 const TEXT = "one\ntwo\nthree\nfour\nfive\n"
@@ -52,4 +56,27 @@ test("an undo is refused where an edit was made since in the same place", async 
   await write(TEXT.replace("one", "ONE, edited"), "11:00")
   await expect(device.takeBack("undo", undone)).rejects.toThrow("undo_overlap")
   expect(device.tree()).toEqual({ "n.md": TEXT.replace("one", "ONE, edited") })
+})
+
+test("an undo that was decided and then interrupted is finished by the next run", async () => {
+  await write(TEXT, "09:00")
+  const edited = TEXT.replace("one", "ONE")
+  const undone = await write(edited, "10:00")
+  const { stateKey } = device.config()
+  const session = must(
+    await openSession(stateDirectory(device.place, stateKey), {
+      holder: device.holder("bm cloud undo"),
+      createIfMissing: false,
+    }),
+  )
+  must(await session.ledger.load())
+  const step = { path: mustPath("n.md"), from: sha256(edited), to: sha256(TEXT), toSizeBytes: TEXT.length }
+  await session.ledger.append(
+    [{ type: "undo.decided", target: { kind: "run", run: undone as RunId }, mode: "undo", steps: [step] }],
+    { sync: true, run: "r00000" as RunId },
+  )
+  await session.close()
+  await device.sync()
+  expect(device.tree()).toEqual({ "n.md": TEXT })
+  expect(world.tree()).toEqual({ "n.md": TEXT })
 })
