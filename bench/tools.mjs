@@ -4,7 +4,8 @@ import { createHash } from "node:crypto"
 import { readdirSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 
-export const MAIN = resolve(import.meta.dirname, "../dist/main.js")
+/** `BM_MAIN` names another build, to compare two of them or while this one is being rebuilt. */
+const MAIN = process.env.BM_MAIN ?? resolve(import.meta.dirname, "../dist/main.js")
 
 const bm = (...args) => [process.execPath, MAIN, ...args]
 const unison = ({ a, b }) => ["unison", a, b, "-batch", "-ui", "text", "-times", "-perms", "0", "-silent"]

@@ -45,6 +45,8 @@ export interface Ledger {
   /** What the state would be after these events; nothing is written. */
   imagine(bodies: readonly EventBody[], run: RunId): State
   keptAt(hash: string): Promise<GitOid | undefined>
+  /** False while the history store holds nothing, as during a first sync. */
+  hasKept(): Promise<boolean>
   isTaken(kind: "run" | "conflict", id: string): Promise<boolean>
   conflictIds(): Promise<readonly string[]>
   /** Events that an index points to, in order. */
@@ -119,15 +121,11 @@ export async function openLedger(
 function lookups(
   store: KeyValueStore,
   journal: Journal,
-): Pick<Ledger, "keptAt" | "isTaken" | "conflictIds" | "find"> {
+): Pick<Ledger, "keptAt" | "hasKept" | "isTaken" | "conflictIds" | "find"> {
   return {
     keptAt: async (hash) => (await store.get(keptKey(hash))) as GitOid | undefined,
-    async isTaken(kind, id) {
-      const prefix = kind === "run" ? runPrefix(id) : conflictPrefix(id as ConflictId)
-      for await (const rows of store.range({ ...prefixRange(prefix), limit: 1 }))
-        if (rows.length > 0) return true
-      return false
-    },
+    hasKept: () => hasAny(store, keptKey("")),
+    isTaken: (kind, id) => hasAny(store, kind === "run" ? runPrefix(id) : conflictPrefix(id as ConflictId)),
     async conflictIds() {
       const ids = new Set<string>()
       for await (const rows of store.range(prefixRange(CONFLICTS_PREFIX)))
@@ -143,6 +141,11 @@ function lookups(
       }
     },
   }
+}
+
+async function hasAny(store: KeyValueStore, prefix: string): Promise<boolean> {
+  for await (const rows of store.range({ ...prefixRange(prefix), limit: 1 })) if (rows.length > 0) return true
+  return false
 }
 
 /** Every index key ends with the sequence it points to. */

@@ -45,9 +45,12 @@ export function recorder(world: World, ledger: Ledger, run: RunId): Recorder {
     opened = { history: history.value, writer: writer.value }
     return ok(opened)
   }
+  // Asked once, at the first version: until this run's end nothing is added but what `oids` knows.
+  let hasKept: Promise<boolean> | undefined
   const add = async (hash: ContentHash, bytes: Uint8Array): Promise<void> => {
     if (trouble !== undefined || oids.has(hash) || bytes.length > world.largeFileBytes) return
-    if ((await ledger.keptAt(hash)) !== undefined) return
+    hasKept ??= ledger.hasKept()
+    if ((await hasKept) && (await ledger.keptAt(hash)) !== undefined) return
     const at = await open()
     const oid = at.ok ? await at.value.writer.add(bytes) : at
     if (oid.ok) oids.set(hash, oid.value)

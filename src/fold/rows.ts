@@ -87,45 +87,57 @@ export function allRows(state: State): readonly Row[] {
   return [...rows, [ROOT_KEY, JSON.stringify({ root: state.root, check: { rows: rows.length, sum } })]]
 }
 
-/** Reads a state back; `undefined` where the rows are not the ones that were written. */
-export function stateFromRows(rows: Iterable<Row>): Cached | undefined {
-  const { cached, found } = readRows(rows)
-  if (cached === undefined) return found.rows === 0 ? emptyCached : undefined
-  return cached.check.rows === found.rows && cached.check.sum === found.sum ? cached : undefined
+/** Reads a state back; `undefined` where the rows are not the ones that were written, which is seen before any is read. */
+export function stateFromRows(rows: readonly Row[]): Cached | undefined {
+  let count = 0
+  let sum = 0
+  for (const row of rows) {
+    if (row[0] === ROOT_KEY) continue
+    count += 1
+    sum = (sum + checkOf(row)) >>> 0
+  }
+  const { check } = rootOf(rows) ?? emptyCached
+  return check.rows === count && check.sum === sum ? smallStateFromRows(rows) : undefined
 }
 
 /** Reads a state without its paths; there is no saying yet whether the rows are those that were written. */
-export function smallStateFromRows(rows: Iterable<Row>): Cached | undefined {
-  const { cached, found } = readRows(rows)
-  return cached ?? (found.rows === 0 ? emptyCached : undefined)
+export function smallStateFromRows(rows: readonly Row[]): Cached | undefined {
+  if (rows.length === 0) return emptyCached
+  const read = rootOf(rows)
+  const state = read === undefined ? undefined : orNothing(() => decodeRows(rows, read.root))
+  return state === undefined || read === undefined ? undefined : { state, check: read.check }
 }
 
-function readRows(rows: Iterable<Row>): { readonly cached: Cached | undefined; readonly found: Checksum } {
+function rootOf(rows: readonly Row[]): { readonly root: StateRoot; readonly check: Checksum } | undefined {
+  const text = rows.find(([key]) => key === ROOT_KEY)?.[1]
+  if (text === undefined) return undefined
+  return orNothing(() => JSON.parse(text) as { readonly root: StateRoot; readonly check: Checksum })
+}
+
+function decodeRows(rows: readonly Row[], root: StateRoot): State {
   const paths = new Map<RelativePath, PathState>()
   const intents = new Map<number, OpenIntent>()
   const asides = new Map<OpId, Aside>()
   const openConflicts = new Map<ConflictId, OpenConflict>()
-  let rootText: string | undefined
-  let count = 0
-  let sum = 0
-  for (const row of rows) {
-    const [key, value] = row
-    if (key === ROOT_KEY) {
-      rootText = value
-      continue
-    }
-    count += 1
-    sum = (sum + checkOf(row)) >>> 0
+  for (const [key, value] of rows) {
+    if (key === ROOT_KEY) continue
     const [, kind, name] = splitKey(key)
-    if (kind === "path") paths.set(mustPath(name), decodePathState(JSON.parse(value)))
+    if (kind === "path") paths.set(mustPath(name), decodePathState(JSON.parse(value) as Encoded))
     else if (kind === "intent") intents.set(Number(name), JSON.parse(value) as OpenIntent)
     else if (kind === "aside") asides.set(name as OpId, JSON.parse(value) as Aside)
     else if (kind === "conflict") openConflicts.set(name as ConflictId, JSON.parse(value) as OpenConflict)
   }
-  const found = { rows: count, sum }
-  if (rootText === undefined) return { cached: undefined, found }
-  const { root, check } = JSON.parse(rootText) as { readonly root: StateRoot; readonly check: Checksum }
-  return { cached: { state: { root, paths, intents, asides, openConflicts }, check }, found }
+  return { root, paths, intents, asides, openConflicts }
+}
+
+/** A row that a failing disk changed is no JSON any more. */
+function orNothing<T>(parse: () => T): T | undefined {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
 }
 
 function pathRow(path: RelativePath, at: PathState): Row {

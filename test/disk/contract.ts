@@ -5,7 +5,7 @@
  */
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
-import { type Disk, DiskFailure, type DiskStat } from "../../src/disk/disk.ts"
+import { type Disk, DiskFailure } from "../../src/disk/disk.ts"
 import { ContentLost } from "../../src/model/ports.ts"
 import { containment, directories, naming } from "./contract-names.ts"
 import {
@@ -71,9 +71,10 @@ function looking({ world, disk }: Get): void {
       ["pipe", "special"],
       ["sub", "directory"],
     ])
+    const [first] = entries
+    if (first?.stat === undefined) throw new Error("the entry has no stat")
     // Field by field: an entry's stat may make them only when they are read.
-    const { kind, inode, deviceNumber, sizeBytes, mtimeNs, ctimeNs, links, permissions } = entries[0]
-      ?.stat as DiskStat
+    const { kind, inode, deviceNumber, sizeBytes, mtimeNs, ctimeNs, links, permissions } = first.stat
     expect({ kind, inode, deviceNumber, sizeBytes, mtimeNs, ctimeNs, links, permissions }).toEqual(
       mustHave(await disk().stat("d/file")),
     )

@@ -69,6 +69,7 @@ describe.each(KINDS)("over a %s", (kind) => {
     await publish(story)
     must(await first.sync())
     expect(treeOf(first)).toEqual(START)
+    expect(treeOf(simulation.remote)).not.toHaveProperty("b.md")
     first.ignore = ""
     simulation.nowMs += LATER_MS
     must(await first.sync())

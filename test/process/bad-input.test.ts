@@ -296,8 +296,8 @@ describe("a journal that cannot be used", () => {
       flip(file, Math.floor((statSync(file).size * position) / FLIPS))
       const ran = await plan()
       exits.add(ran.exit)
-      if (ran.exit !== 7)
-        expect({ exit: ran.exit, actions: actionsOf(ran) }, ran.err).toEqual({ exit: 0, actions: expected })
+      expect([0, 7], ran.out + ran.err).toContain(ran.exit)
+      if (ran.exit === 0) expect(actionsOf(ran)).toBe(expected)
     }
     expect(exits).toContain(7)
   })

@@ -125,7 +125,7 @@ function execute(
 }
 
 /** A line of a stack trace, or what Node prints of an exception that nobody caught. */
-const STACK = /^\s+at .+:\d+:\d+\)?$|this is a bug in bm|Unhandled|Node\.js v\d/m
+const STACK = /^\s+at .+:\d+:\d+\)?$|under BM_DEBUG=1|Unhandled|Node\.js v\d/m
 
 /** Waits until the process has ended. */
 export function ended(child: ChildProcess): Promise<Ran> {
