@@ -134,7 +134,11 @@ async function createTemp(
   const options = { mtimeMs: step.mtimeMs, ...(await permissionsToKeep(disk, step)) }
   try {
     const created = await disk.createFile(tempPath(device, op), bytes, options)
-    return created.ok ? ok(created.value.inode) : err(troubleOf(created.error, step.path))
+    if (!created.ok) return err(troubleOf(created.error, step.path))
+    const { inode, sizeBytes } = created.value
+    if (sizeBytes === (content.kind === "bytes" ? content.bytes.length : content.sizeBytes)) return ok(inode)
+    await disk.unlink(tempPath(device, op))
+    return err({ code: "hash_mismatch", path: step.path })
   } catch (error) {
     if (!(error instanceof ContentLost)) throw error
     await disk.unlink(tempPath(device, op))
@@ -156,8 +160,8 @@ async function flushFolder(
 ): Promise<Result<ReadonlyMap<OpId, Version>, Trouble>> {
   const { disk, device } = deps
   const versions = new Map<OpId, Version>()
-  const synced = await disk.syncDirectories(await existingDirectories(deps, operations))
-  if (!synced.ok) return err(troubleOf(synced.error))
+  const synced = await syncExisting(disk, await existingDirectories(deps, operations))
+  if (!synced.ok) return synced
   for (const { op, step } of operations) {
     if (step.kind === "remove") continue
     if (step.kind === "write") await disk.unlink(tempPath(device, op))
@@ -167,6 +171,19 @@ async function flushFolder(
   }
   return ok(versions)
 }
+
+/** A directory that a user took away meanwhile, or put a link in its place, has no names of ours to make durable. */
+async function syncExisting(disk: Disk, directories: ReadonlySet<string>): Promise<Result<void, Trouble>> {
+  const together = await disk.syncDirectories(directories)
+  if (together.ok) return together
+  for (const directory of directories) {
+    const synced = await disk.syncDirectories([directory])
+    if (!synced.ok && !GONE.has(synced.error.errno)) return err(troubleOf(synced.error))
+  }
+  return ok(undefined)
+}
+
+const GONE: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ELOOP"])
 
 /** Directories whose names changed; new ones were named in their parents, so those count too. */
 async function existingDirectories(

@@ -10,7 +10,7 @@
 
 import type { Plan } from "../model/action.ts"
 import type { SyncError, Trouble } from "../model/errors.ts"
-import type { EventBody } from "../model/event.ts"
+import type { EventBody, UnionReason } from "../model/event.ts"
 import { shortId, type ContentHash, type PlanId, type RunId } from "../model/ids.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import type { State } from "../model/state.ts"
@@ -89,14 +89,17 @@ export async function cycle(
   const loaded = await ledger.load()
   if (!loaded.ok) return err(journalError(loaded.error))
   const unfinished = ledger.state().intents.size
-  const settled = options.isDryRun ? ok([]) : await settle(world, ledger, run)
+  const { bodies: recognisedBodies } = recognised.value
+  const settled = options.isDryRun
+    ? ok({ restored: [], first: recognisedBodies })
+    : await settle(world, ledger, { run, unions, bodies: recognisedBodies })
   if (!settled.ok) return err({ code: "side_unreadable", side: "local", trouble: settled.error })
   // What was put back or finished just now is not in the listings from before.
-  const fresh = unfinished > 0 || settled.value.length > 0 ? await listSides(world) : listings
+  const fresh = unfinished > 0 || settled.value.restored.length > 0 ? await listSides(world) : listings
   if (!fresh.ok) return fresh
   const seen = await look(world, ledger, {
     listings: fresh.value,
-    first: recognised.value.bodies,
+    first: settled.value.first,
     unions,
     run,
   })
@@ -125,11 +128,33 @@ export async function cycle(
   if (blocked !== undefined) return err(blocked)
   const performed = await perform(world, ledger, prepared, options)
   return performed.ok
-    ? ok({ kind: "performed", prepared, performed: performed.value, restored: settled.value })
+    ? ok({ kind: "performed", prepared, performed: performed.value, restored: settled.value.restored })
     : performed
 }
 
-async function settle(world: World, ledger: Ledger, run: RunId): Promise<Result<readonly string[], Trouble>> {
+/**
+ * Settles what was left. That names this device in the epoch, which moves what is remembered of it: unions are on
+ * record before, and the chain that was read before is not put back over the newer one.
+ */
+async function settle(
+  world: World,
+  ledger: Ledger,
+  at: { readonly run: RunId; readonly unions: readonly UnionReason[]; readonly bodies: readonly EventBody[] },
+): Promise<Result<{ readonly restored: readonly string[]; readonly first: readonly EventBody[] }, Trouble>> {
+  const { run, unions, bodies } = at
+  const remembered = ledger.state().root.epoch
+  if (ledger.state().intents.size > 0) {
+    await ledger.append(
+      unions.map((reason) => ({ type: "union.started", reason, scope: "all" })),
+      { sync: true, run },
+    )
+  }
   const intents = await settleIntents(world, ledger)
-  return intents.ok ? settleAsides(world, ledger, run) : intents
+  const restored = intents.ok ? await settleAsides(world, ledger, run) : intents
+  if (!restored.ok) return restored
+  const isNamed = ledger.state().root.epoch !== remembered
+  return ok({
+    restored: restored.value,
+    first: isNamed ? bodies.filter(({ type }) => type !== "epoch.read") : bodies,
+  })
 }

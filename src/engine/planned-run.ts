@@ -12,6 +12,7 @@ import { bisync, type BisyncOptions, type Opened, profileOf } from "./bisync.ts"
 import type { Config, Place } from "./config.ts"
 import type { Cycle, Prepared } from "./cycle.ts"
 import { type Evidence, gatherEvidence } from "./evidence.ts"
+import type { Ledger } from "./ledger.ts"
 import type { World } from "./world.ts"
 
 export interface PlannedRun {
@@ -43,7 +44,10 @@ export async function plannedRun(
     prepared,
     records: prepared.plan.actions.map((action, index) => actionRecord(action, index + 1)),
     evidence: await gatherEvidence(world, ledger, prepared.plan.actions),
-    unfinished: [...state.intents.values()].map(({ action }) => action.path),
+    unfinished: [
+      ...[...state.intents.values()].map(({ action }) => action.path),
+      ...(await unfinishedUndo(ledger)),
+    ],
     config,
     profile,
     device: { id: world.device, name: state.root.device?.name ?? config.deviceName },
@@ -73,4 +77,16 @@ function emptyPlan({ sha256 }: World, settings: string): PlannedRun["prepared"] 
     digest,
     settings,
   }
+}
+
+/** Paths that an interrupted undo has still to put back; the next run does that before it plans anything. */
+async function unfinishedUndo(ledger: Ledger): Promise<readonly RelativePath[]> {
+  const { openUndo } = ledger.state().root
+  const event = openUndo === undefined ? undefined : await ledger.journal.get(openUndo.sequence)
+  if (event?.type !== "undo.decided") return []
+  const { paths } = ledger.state()
+  return event.steps.flatMap(({ path, to }) => {
+    const at = paths.get(path)
+    return at?.local?.hash === to && at?.remote?.hash === to ? [] : [path]
+  })
 }

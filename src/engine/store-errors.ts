@@ -3,7 +3,7 @@
  * damaged file, a full disk. What was acknowledged before is safe, and the next run goes on from there.
  */
 
-import { StoreDamaged, StoreFailed } from "../journal/level-store.ts"
+import { StoreDamaged, StoreFailed } from "../journal/store-trouble.ts"
 import type { SyncError } from "../model/errors.ts"
 import { err, type Result } from "../model/result.ts"
 

@@ -11,6 +11,7 @@ import type { ContentHash, RunId, Sequence, Sha256 } from "../model/ids.ts"
 import type { KeyChange, KeyValueStore } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { EVENT_RANGE, eventKey, HEAD_KEY } from "./keys.ts"
+import { StoreDamaged } from "./store-trouble.ts"
 
 export const FORMAT = 1
 
@@ -146,7 +147,9 @@ async function lastEvent(
 }
 
 export function decodeEvent(text: string): JournalEvent {
-  return JSON.parse(text) as JournalEvent
+  const event = tryDecode(text)
+  if (event === undefined) throw new StoreDamaged("an event cannot be read")
+  return event
 }
 
 export interface ChainReport {
@@ -190,7 +193,7 @@ export async function verifyChain(
 
 function tryDecode(text: string): JournalEvent | undefined {
   try {
-    const event: unknown = decodeEvent(text)
+    const event: unknown = JSON.parse(text)
     return typeof event === "object" && event !== null ? (event as JournalEvent) : undefined
   } catch {
     return undefined

@@ -7,20 +7,12 @@
 import { Level } from "level"
 import type { KeyValueStore } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
+import { StoreDamaged, StoreFailed } from "./store-trouble.ts"
 
 export type OpenProblem =
   | { readonly kind: "locked" }
   | { readonly kind: "damaged"; readonly why: string }
   | { readonly kind: "io"; readonly errno: string }
-
-export class StoreDamaged extends Error {}
-export class StoreFailed extends Error {
-  readonly errno: string
-  constructor(errno: string) {
-    super(errno)
-    this.errno = errno
-  }
-}
 
 const ROWS_AT_ONCE = 1000
 

@@ -90,17 +90,25 @@ function classifyBoth(at: {
   return { kind: "conflict", local, remote, reason: "both_changed" }
 }
 
-/** Without a base to trust, content that this path once agreed on is no rival: it loses to the other, announced and kept. */
+/**
+ * Without a base to trust, content that this path once agreed on is no rival: it loses to the other, announced and
+ * kept. Of two that were agreed on, the older one loses to the newest.
+ */
 function classifyUnion({ base, local, remote, earlierHashes }: Parameters<typeof classifyBoth>[0]): Verdict {
-  const isEarlier = (version: Version) =>
-    version.hash !== undefined && (version.hash === base?.hash || earlierHashes?.has(version.hash) === true)
+  const ageOf = ({ hash }: Version): number => {
+    if (hash === undefined) return NEVER_AGREED
+    if (hash === base?.hash) return LAST_AGREED
+    return earlierHashes?.has(hash) === true ? EARLIER_AGREED : NEVER_AGREED
+  }
   const reason: Reason = base === undefined ? "both_new" : "both_changed"
-  if (isEarlier(local) && !isEarlier(remote))
-    return { kind: "conflict", local, remote, reason, earlier: "local" }
-  if (isEarlier(remote) && !isEarlier(local))
-    return { kind: "conflict", local, remote, reason, earlier: "remote" }
-  return { kind: "conflict", local, remote, reason }
+  const conflict = { kind: "conflict", local, remote, reason } as const
+  const [here, there] = [ageOf(local), ageOf(remote)]
+  return here === there ? conflict : { ...conflict, earlier: here > there ? "local" : "remote" }
 }
+
+const NEVER_AGREED = 0
+const LAST_AGREED = 1
+const EARLIER_AGREED = 2
 
 /** Rows 6 to 11: one side holds a file, the other nothing. */
 function classifyOne({
