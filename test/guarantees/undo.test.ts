@@ -4,6 +4,8 @@ import { statSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, expect, test } from "vitest"
 import { openSession, sha256, stateDirectory } from "../../src/engine/session.ts"
+import { dryRun } from "../../src/index.ts"
+import type { UndoStep } from "../../src/model/event.ts"
 import type { RunId } from "../../src/model/ids.ts"
 import { mustPath } from "../../src/model/path.ts"
 import { type CliDevice, CliWorld } from "../cli/cli-world.ts"
@@ -62,21 +64,41 @@ test("an undo that was decided and then interrupted is finished by the next run"
   await write(TEXT, "09:00")
   const edited = TEXT.replace("one", "ONE")
   const undone = await write(edited, "10:00")
-  const { stateKey } = device.config()
+  await decideUndo(undone, [
+    { path: mustPath("n.md"), from: sha256(edited), to: sha256(TEXT), toSizeBytes: TEXT.length },
+  ])
+  const planned = must(await dryRun(device.place, { holder: device.holder("bm"), isResync: false }))
+  expect(planned.unfinished).toEqual(["n.md"])
+  expect(device.tree()).toEqual({ "n.md": edited })
+  await device.sync()
+  expect(device.tree()).toEqual({ "n.md": TEXT })
+  expect(world.tree()).toEqual({ "n.md": TEXT })
+})
+
+test("an interrupted undo passes the brake that was passed when it was decided", async () => {
+  for (const name of ["a.md", "b.md", "c.md"]) device.write(name, name, T("09:00"))
+  await device.sync()
+  const { run } = await newestRun(device)
+  await decideUndo(
+    run,
+    ["a.md", "b.md", "c.md"].map((name) => ({ path: mustPath(name), from: sha256(name) })),
+  )
+  await device.sync()
+  expect([device.tree(), world.tree()]).toEqual([{}, {}])
+})
+
+/** As a run leaves it that dies right after it decided an undo. */
+async function decideUndo(run: string, steps: readonly UndoStep[]): Promise<void> {
   const session = must(
-    await openSession(stateDirectory(device.place, stateKey), {
+    await openSession(stateDirectory(device.place, device.config().stateKey), {
       holder: device.holder("bm cloud undo"),
       createIfMissing: false,
     }),
   )
   must(await session.ledger.load())
-  const step = { path: mustPath("n.md"), from: sha256(edited), to: sha256(TEXT), toSizeBytes: TEXT.length }
   await session.ledger.append(
-    [{ type: "undo.decided", target: { kind: "run", run: undone as RunId }, mode: "undo", steps: [step] }],
+    [{ type: "undo.decided", target: { kind: "run", run: run as RunId }, mode: "undo", steps }],
     { sync: true, run: "r00000" as RunId },
   )
   await session.close()
-  await device.sync()
-  expect(device.tree()).toEqual({ "n.md": TEXT })
-  expect(world.tree()).toEqual({ "n.md": TEXT })
-})
+}
