@@ -115,7 +115,7 @@ function usageText(error: unknown, words: readonly string[]): string {
 
 // Collect early rather than let a long run grow to several times what it uses; wait for the disk on more threads,
 // because making many files durable at once costs little more than making one.
-setFlagsFromString("--heap-growing-percent=40")
+setFlagsFromString("--heap-growing-percent=20")
 process.env.UV_THREADPOOL_SIZE ??= "16"
 
 process.exitCode = await main(process.argv.slice(2))
