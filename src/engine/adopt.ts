@@ -50,7 +50,10 @@ export async function adopt(
     isOurs || found.value === undefined || found.value.root === ""
       ? (root.marker?.root ?? world.random.hex128())
       : found.value.root
-  const bodies: EventBody[] = []
+  const isKnown = isOurs && root.epoch?.id === epoch.id
+  // Another root or remote than the journal knows: its bases justify no deletion there, also if we die right after this.
+  const bodies: EventBody[] =
+    isKnown || ledger.head().sequence === 0 ? [] : [{ type: "union.started", reason: "resync", scope: "all" }]
   if (ledger.head().sequence === 0)
     bodies.push({ type: "journal.created", device: world.device, deviceName, root: rootId, epoch: epoch.id })
   else if (root.device?.name !== deviceName)

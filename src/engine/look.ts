@@ -73,13 +73,11 @@ export async function look(
   const { listings, unions, run } = options
   const before = ledger.state()
   const observed = { local: await observeSide("local"), remote: await observeSide("remote") }
-  const seen = [...options.first, ...observed.local.bodies, ...observed.remote.bodies]
+  // A union comes before what made it necessary is remembered: whoever dies in between finds the one or neither.
+  const started = unions.map((reason): EventBody => ({ type: "union.started", reason, scope: "all" }))
+  const seen = [...started, ...options.first, ...observed.local.bodies, ...observed.remote.bodies]
   const resolved = await resolveContents({ sides: world.sides, paths: ledger.imagine(seen, run).paths })
-  const bodies: EventBody[] = [
-    ...seen,
-    ...resolved.bodies,
-    ...unions.map((reason): EventBody => ({ type: "union.started", reason, scope: "all" })),
-  ]
+  const bodies: EventBody[] = [...seen, ...resolved.bodies]
   const frozen = newlyIgnored(ledger.imagine(bodies, run), world)
   if (frozen.length > 0) bodies.push({ type: "union.started", reason: "ignored", scope: frozen })
   return {

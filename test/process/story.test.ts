@@ -180,6 +180,21 @@ describe("a saved plan", () => {
   })
 })
 
+describe("a sync directory that was made anew", () => {
+  test("is filled again after another setup, and deletes nothing in the cloud", async () => {
+    const { a, cloud } = await oneDevice()
+    for (const name of ["a.md", "b.md", "c.md"]) put(a.dir, name, `${name}\n`)
+    await done(a.bisync())
+    const notes = notesIn(cloud.remote)
+    rmSync(a.dir, { recursive: true })
+    expect((await a.bisync()).exit).toBe(7)
+    await a.setUp()
+    await done(a.bisync())
+    expect(notesIn(cloud.remote)).toEqual(notes)
+    expect(notesIn(a.dir)).toEqual(notes)
+  })
+})
+
 async function oneDevice(): Promise<{ readonly cloud: Cloud; readonly a: Device }> {
   const cloud = newCloud()
   const a = cloud.device("a")
