@@ -86,24 +86,27 @@ test("removes a failed file from where it was made, though its parent became a l
   expect(readdirSync(`${parent}-kept`)).toEqual([])
 })
 
-test.skipIf(!isLinux)("lists two names that are not UTF-8 as two, each by its bytes", async () => {
-  const names = [
-    Buffer.from([0x61, 0xff]),
-    Buffer.from([0x61, 0xfe]),
-    Buffer.from("a\ufffd"),
-    Buffer.from("b"),
-  ]
-  for (const name of names) writeFileSync(Buffer.concat([Buffer.from(`${world.root}/`), name]), name)
-  const entries = mustHave(await world.disk.readDirectory(""))
-  expect(
-    entries.map(({ name, nameBase64, stat }) => ({ name, nameBase64, sizeBytes: stat?.sizeBytes })),
-  ).toEqual([
-    { name: "a\ufffd", nameBase64: undefined, sizeBytes: 4 },
-    { name: "a\ufffd", nameBase64: Buffer.from([0x61, 0xfe]).toString("base64"), sizeBytes: 2 },
-    { name: "a\ufffd", nameBase64: Buffer.from([0x61, 0xff]).toString("base64"), sizeBytes: 2 },
-    { name: "b", nameBase64: undefined, sizeBytes: 1 },
-  ])
-})
+test.skipIf(!isLinux)(
+  "lists two names that are not UTF-8 as two, each by its bytes (on Linux: others refuse such names)",
+  async () => {
+    const names = [
+      Buffer.from([0x61, 0xff]),
+      Buffer.from([0x61, 0xfe]),
+      Buffer.from("a\ufffd"),
+      Buffer.from("b"),
+    ]
+    for (const name of names) writeFileSync(Buffer.concat([Buffer.from(`${world.root}/`), name]), name)
+    const entries = mustHave(await world.disk.readDirectory(""))
+    expect(
+      entries.map(({ name, nameBase64, stat }) => ({ name, nameBase64, sizeBytes: stat?.sizeBytes })),
+    ).toEqual([
+      { name: "a\ufffd", nameBase64: undefined, sizeBytes: 4 },
+      { name: "a\ufffd", nameBase64: Buffer.from([0x61, 0xfe]).toString("base64"), sizeBytes: 2 },
+      { name: "a\ufffd", nameBase64: Buffer.from([0x61, 0xff]).toString("base64"), sizeBytes: 2 },
+      { name: "b", nameBase64: undefined, sizeBytes: 1 },
+    ])
+  },
+)
 
 test("creates files that the umask allows, and never executable", async () => {
   mustHave(await world.disk.createFile("note", bytesOf("x"), { isDurable: false }))
