@@ -31,7 +31,7 @@ export function stateText({ state, closed }: ConflictRecord): string {
 }
 
 /** "today 10:05" is said as "10:05": a conflict is mostly looked at when it is young. */
-export function shortWhen(ms: number, nowMs: number): string {
+function shortWhen(ms: number, nowMs: number): string {
   return formatWhen(ms, nowMs).replace(/^today /, "")
 }
 

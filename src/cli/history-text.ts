@@ -52,7 +52,7 @@ function remarksOn({ undoOf, kind, conflicts, rule, undoneBy, exit, isIdle }: Hi
   return remarks.filter((remark) => remark !== undefined).join(", ")
 }
 
-export function targetText(target: UndoTarget): string {
+function targetText(target: UndoTarget): string {
   switch (target.kind) {
     case "run":
       return target.run

@@ -4,7 +4,7 @@
  * Reading is the only door for a saved plan: it is checked field by field, and its digest must be that of its actions.
  */
 
-import type { Action, ActionRecord, Check, Evidence, PlannedRun, SavedPlan, SyncError } from "../index.ts"
+import type { Action, ActionRecord, Evidence, PlannedRun, SavedPlan, SyncError } from "../index.ts"
 import { actionText } from "./action-text.ts"
 
 export interface PlanDocument {
@@ -36,7 +36,6 @@ export function planDocument(
     readonly kind: string
     readonly version: string
     readonly undo?: UndoNames
-    readonly checks?: ReadonlyMap<string, Check>
   },
 ): PlanDocument {
   const { prepared, records, evidence, unfinished, config, device, profile } = planned
@@ -54,7 +53,7 @@ export function planDocument(
     digest: prepared.digest,
     kind: options.kind,
     created_at: new Date().toISOString(),
-    torn: false,
+    torn: plan.notices.some(({ detail }) => detail === "unstable"),
     tool: { bm: options.version },
     device,
     roots: { local: config.syncDir, remote: config.remote },
@@ -72,9 +71,7 @@ export function planDocument(
     totals: totalsOf(planned),
     notices: plan.notices,
     actions: [
-      ...records.map((record, index) =>
-        actionDocument(record, plan.actions[index], { evidence, checks: options.checks }),
-      ),
+      ...records.map((record, index) => actionDocument(record, plan.actions[index], evidence)),
       ...(finish as never[]),
     ],
   }
@@ -88,21 +85,13 @@ export function verdictOf({ prepared, unfinished }: PlannedRun): PlanDocument["v
 function actionDocument(
   record: ActionRecord,
   action: Action | undefined,
-  {
-    evidence,
-    checks,
-  }: {
-    readonly evidence: ReadonlyMap<Action, Evidence>
-    readonly checks: ReadonlyMap<string, Check> | undefined
-  },
+  evidence: ReadonlyMap<Action, Evidence>,
 ): ActionRecord & { readonly skip: boolean } {
   const found = action === undefined ? undefined : evidence.get(action)
-  const check = checks?.get(record.path)
   return {
     ...record,
     text: action === undefined ? "" : actionText(action),
     skip: false,
-    ...(check !== undefined && { check }),
     ...(action?.conflict !== undefined && {
       conflict: action.conflict.id,
       times: { apart_ms: action.conflict.apartMs, tie_ms: action.conflict.tieMs },

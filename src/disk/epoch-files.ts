@@ -103,7 +103,7 @@ async function thin(disk: Disk, counters: readonly number[], newest: number): Pr
   for (const counter of counters) if (!isKept(counter, newest)) await disk.unlink(pairFile(counter))
 }
 
-export function isKept(counter: number, newest: number): boolean {
+function isKept(counter: number, newest: number): boolean {
   const age = newest - counter
   return THINNED.some(({ keepsLast, every }) => age < keepsLast && counter % every === 0)
 }

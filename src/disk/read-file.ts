@@ -12,7 +12,7 @@ import type { DiskStat, FileRead } from "./disk.ts"
 import { statOfHandle } from "./node-stat.ts"
 
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-export const PIECE_BYTES = 1024 * 1024
+const PIECE_BYTES = 1024 * 1024
 /** Largest file that is read in one piece; `fs.readSync` takes no more. */
 const WHOLE_BYTES_MAX = 2 ** 31 - 1
 const readAsync = promisify(read)

@@ -76,7 +76,7 @@ function afterHash({ after, to, path }: Action): string | null {
   return after.find((agreement) => agreement.path === (to ?? path))?.content?.hash ?? null
 }
 
-export function versionRecord(version: Version | Base): VersionRecord {
+function versionRecord(version: Version | Base): VersionRecord {
   const { hash, sizeBytes, mtimeMs } = version
   const device = "device" in version ? version.device : undefined
   return {

@@ -46,7 +46,7 @@ export const DEFAULTS = { profile: "balanced", intervalS: 60, largeFileBytes: 10
 const PRIVATE_FILE = 0o600
 const PRIVATE_DIRECTORY = 0o700
 
-export function configFile(place: Place): string {
+function configFile(place: Place): string {
   return join(place.stateRoot, "config.json")
 }
 

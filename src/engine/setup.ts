@@ -3,7 +3,7 @@
  * setup repairs only what is missing.
  */
 
-import { mkdirSync, realpathSync, statSync } from "node:fs"
+import { mkdirSync, readFileSync, realpathSync, statSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import type { SyncError } from "../model/errors.ts"
 import { err, ok, type Result } from "../model/result.ts"
@@ -25,6 +25,8 @@ import {
   random,
   sha256,
   stateDirectory,
+  historyDirectory,
+  type Session,
 } from "./session.ts"
 import { closing } from "./store-errors.ts"
 import { sync } from "./sync.ts"
@@ -192,18 +194,8 @@ async function makeBaseline(
   },
 ): Promise<Result<Baseline, SyncError>> {
   const { folders, remote, options } = at
-  for (const [disk, path] of [
-    [folders.local, at.config.syncDir],
-    [folders.remote, remote.path],
-  ] as const) {
-    const linked = await probeLinks(disk, random.hex128())
-    if (!linked.ok)
-      return err({
-        code: "setup_failed",
-        what: `sync ${path}, whose disk cannot link files: none could be replaced without a risk`,
-        trouble: linked.error,
-      })
-  }
+  const linked = await askForLinks(folders, [at.config.syncDir, remote.path])
+  if (!linked.ok) return linked
   const provisional = newDeviceId(random.hex128())
   const epochDeps = { disk: folders.remote, device: provisional, sha256, nowMs: clock.nowMs }
   const found = await findOrCreateEpoch(folderBackend(epochDeps), random.hex128)
@@ -233,9 +225,13 @@ async function makeBaseline(
     const report = {
       device: { id: device, name: config.deviceName },
       state: isNew ? "created" : "already_done",
-      hasGitLink: true,
     } as const
-    if (hasBaseline) return ok({ ...report, baseline: "already_done" })
+    if (hasBaseline)
+      return ok({
+        ...report,
+        hasGitLink: leadsToHistory(config.syncDir, session.value),
+        baseline: "already_done",
+      })
     const ran = await sync(world, ledger, {
       kind: "resync",
       command: options.holder.command,
@@ -246,6 +242,36 @@ async function makeBaseline(
     })
     if (!ran.ok) return ran
     await publishStatus({ session: session.value, config, cycle: ran.value })
-    return ok({ ...report, baseline: "created", cycle: ran.value })
+    return ok({
+      ...report,
+      hasGitLink: leadsToHistory(config.syncDir, session.value),
+      baseline: "created",
+      cycle: ran.value,
+    })
   })
+}
+
+async function askForLinks(
+  folders: Folders,
+  [local, remote]: readonly [string, string],
+): Promise<Result<void, SyncError>> {
+  for (const [disk, path] of [
+    [folders.local, local],
+    [folders.remote, remote],
+  ] as const) {
+    const linked = await probeLinks(disk, random.hex128())
+    if (linked.ok) continue
+    const what = `sync ${path}, whose disk cannot link files: none could be replaced without a risk`
+    return err({ code: "setup_failed", what, trouble: linked.error })
+  }
+  return ok(undefined)
+}
+
+/** False where the directory has a `.git` of the user's own, which stays; our history is then read with `--git-dir`. */
+function leadsToHistory(syncDir: string, { directory }: Session): boolean {
+  try {
+    return readFileSync(join(syncDir, ".git"), "utf8").trimEnd() === `gitdir: ${historyDirectory(directory)}`
+  } catch {
+    return false
+  }
 }

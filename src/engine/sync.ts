@@ -64,7 +64,7 @@ export function filesSeen(state: State): { readonly [S in Side]: number } {
   return { local: count("local"), remote: count("remote") }
 }
 
-export async function conflictIds(world: World, ledger: Ledger): Promise<(about: string) => ConflictId> {
+async function conflictIds(world: World, ledger: Ledger): Promise<(about: string) => ConflictId> {
   const taken = new Set(await ledger.conflictIds())
   const head = ledger.head().hash
   return (about) => {

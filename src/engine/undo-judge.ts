@@ -127,29 +127,22 @@ async function putBack(
   { path, to, toSizeBytes }: UndoStep,
 ): Promise<Result<Judged, SyncError>> {
   if (to === undefined) return ok({ path, result: "deleted", goal: { path, op: "restore" } })
-  if (toSizeBytes !== undefined && (await ledger.keptAt(to)) !== undefined) {
-    return ok({
-      path,
-      result: "restored",
-      goal: {
-        path,
-        op: "restore",
-        content: { hash: to, sizeBytes: toSizeBytes, source: { kind: "history", hash: to } },
-      },
-    })
-  }
-  const content = await readKept(world, ledger, to)
-  if (!content.ok || content.value.kind !== "bytes")
+  const sizeBytes = await keptSize({ world, ledger }, to, toSizeBytes)
+  if (sizeBytes === undefined)
     return err({ code: "not_undoable", target: path, why: "version_not_here", path })
-  return ok({
-    path,
-    result: "restored",
-    goal: {
-      path,
-      op: "restore",
-      content: { hash: to, sizeBytes: content.value.bytes.length, source: { kind: "history", hash: to } },
-    },
-  })
+  const content = { hash: to, sizeBytes, source: { kind: "history", hash: to } } as const
+  return ok({ path, result: "restored", goal: { path, op: "restore", content } })
+}
+
+/** Size of a version that the history store has; it is read only where the journal does not say. */
+async function keptSize(
+  { world, ledger }: Pick<Judging, "world" | "ledger">,
+  hash: ContentHash,
+  known: number | undefined,
+): Promise<number | undefined> {
+  if (known !== undefined) return (await ledger.keptAt(hash)) === undefined ? undefined : known
+  const content = await readKept(world, ledger, hash)
+  return content.ok && content.value.kind === "bytes" ? content.value.bytes.length : undefined
 }
 
 /** Three-way: the undone change taken out of what is there now. */

@@ -64,7 +64,7 @@ export function readVersion(
   })
 }
 
-export async function versionAt(
+async function versionAt(
   ledger: Ledger,
   path: RelativePath,
   sequence: Sequence,

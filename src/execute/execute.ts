@@ -287,7 +287,7 @@ async function concludeAction(
   })
 }
 
-export async function inLanes<T>(
+async function inLanes<T>(
   items: readonly T[],
   work: (item: T, index: number) => Promise<void>,
 ): Promise<void> {

@@ -17,7 +17,7 @@ import { parseHeader, readEntries } from "./pack-entry.ts"
 import { parseIndex, type PackEntry } from "./pack-index.ts"
 
 /** More packs than this are made one. */
-export const PACKS_MAX = 50
+const PACKS_MAX = 50
 /** A pack of this size is no longer copied, so that a long history is not copied again and again. */
 const SOURCE_BYTES_MAX = 64 * 1024 * 1024
 

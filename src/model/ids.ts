@@ -30,7 +30,7 @@ const HASH = /^sha256:[0-9a-f]{64}$/
 const ALPHABET = "0123456789bcdfghjkmnpqrstvwxyzae"
 const SHORTEST = 4
 
-export function parseContentHash(text: string): ContentHash | undefined {
+function parseContentHash(text: string): ContentHash | undefined {
   return HASH.test(text) ? (text as ContentHash) : undefined
 }
 

@@ -21,7 +21,7 @@ export type PathProblem =
   | "too_long"
 
 /** Longest name that common disks take, in bytes of UTF-8. */
-export const NAME_BYTES_MAX = 255
+const NAME_BYTES_MAX = 255
 /** Longest key that S3 takes, in bytes of UTF-8. */
 export const PATH_BYTES_MAX = 1024
 

@@ -15,7 +15,7 @@ export const PATTERNS_MAX = 10_000
 /** A longer line is dropped. */
 export const LINE_CHARS_MAX = 1_000
 /** Each `**` inside a pattern multiplies the work by the depth of a path, so a pattern with more is dropped. */
-export const GLOBSTARS_MAX = 2
+const GLOBSTARS_MAX = 2
 
 export const DEFAULT_BMIGNORE = `# What Basic Memory does not sync, in gitignore format.
 # Patterns are relative to the sync directory. Changes apply from the next run.

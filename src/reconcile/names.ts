@@ -21,7 +21,7 @@ export function isConflictName(path: string): boolean {
   return SUFFIX.test(path)
 }
 
-export function conflictStem(path: RelativePath): RelativePath {
+function conflictStem(path: RelativePath): RelativePath {
   const stem = path.replace(SUFFIX, "")
   return stem === "" || stem.endsWith("/") ? path : mustPath(stem)
 }

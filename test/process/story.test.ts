@@ -180,6 +180,33 @@ describe("a saved plan", () => {
   })
 })
 
+describe("setup", () => {
+  test("says truly whether git in the sync directory leads to the history", async () => {
+    const cloud = newCloud()
+    const gitOf = async (device: Device) => {
+      const { out } = await done(
+        device.run(
+          "cloud",
+          "bisync-setup",
+          "--dir",
+          device.dir,
+          "--remote",
+          `file:${cloud.remote}`,
+          "--json",
+        ),
+      )
+      const { steps } = JSON.parse(out) as {
+        readonly steps: readonly { readonly name: string; readonly git?: boolean }[]
+      }
+      return steps.find(({ name }) => name === "directory")?.git
+    }
+    const [a, b] = [cloud.device("a"), cloud.device("b")]
+    put(b.dir, ".git/HEAD", "ref: refs/heads/mine\n")
+    expect([await gitOf(a), await gitOf(a), await gitOf(b)]).toEqual([true, true, false])
+    expect(read(b, ".git/HEAD")).toBe("ref: refs/heads/mine\n")
+  })
+})
+
 describe("a sync directory that was made anew", () => {
   test("is filled again after another setup, and deletes nothing in the cloud", async () => {
     const { a, cloud } = await oneDevice()

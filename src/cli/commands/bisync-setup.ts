@@ -3,7 +3,6 @@
 import { resolve } from "node:path"
 import { Command, Option } from "clipanion"
 import type { Cycle, SetupReport } from "../../index.ts"
-import { shortenPath } from "../paths.ts"
 import { BmCommand } from "../command.ts"
 import { escapeForTerminal } from "../format.ts"
 import type { Output } from "../output.ts"
@@ -46,21 +45,29 @@ export class BisyncSetupCommand extends BmCommand {
       ...(this.device !== undefined && { deviceName: this.device }),
     })
     if (!report.ok) return output.fail(report.error)
-    output.lines(setupLines(report.value, this.context.place.home))
+    output.lines(
+      setupLines(report.value, {
+        shorten: (path) => bm.shortenHome(path, place.home),
+        stateRoot: place.stateRoot,
+      }),
+    )
     output.json(setupJson(report.value))
     const { cycle } = report.value
     return cycle?.kind === "performed" ? cycle.performed.exit : 0
   }
 }
 
-function setupLines(report: SetupReport, home: string): readonly string[] {
+function setupLines(
+  report: SetupReport,
+  { shorten, stateRoot }: { readonly shorten: (path: string) => string; readonly stateRoot: string },
+): readonly string[] {
   const { directory, remoteFolder, state, baseline } = report
-  const dir = escapeForTerminal(shortenPath(report.syncDir, home))
+  const dir = escapeForTerminal(shorten(report.syncDir))
   if (baseline === "would_create") {
     return [
       `[1/4] would ${remoteFolder === "would_create" ? "create" : "use"} the remote ${escapeForTerminal(report.remote)}`,
       `[2/4] would ${directory === "would_create" ? "create" : "use"} the sync directory ${dir}, history on (git)`,
-      `[3/4] would keep the state of ${escapeForTerminal(report.device.name)} in ${shortenPath(home, home)}/.basic-memory`,
+      `[3/4] would keep the state of ${escapeForTerminal(report.device.name)} in ${escapeForTerminal(shorten(stateRoot))}`,
       "[4/4] would compare both sides: equal files are agreed on, one-sided files are copied, nothing is deleted",
     ]
   }
@@ -69,7 +76,7 @@ function setupLines(report: SetupReport, home: string): readonly string[] {
   const isReady = baseline === "already_done"
   return [
     `[1/4] ✓ Remote ${escapeForTerminal(report.remote)} ${remoteFolder === "created" ? "created" : "found"}`,
-    `[2/4] ✓ Sync directory ${dir} ${directory === "created" ? "created" : "found"}, history on (git)`,
+    `[2/4] ✓ Sync directory ${dir} ${directory === "created" ? "created" : "found"}, history on (${report.hasGitLink ? "git" : "its .git is yours and stays"})`,
     `[3/4] ${done(state, `State of device ${escapeForTerminal(report.device.name)}`)}`,
     `[4/4] ${isReady ? "✓ Baseline already done" : baselineText(report.cycle)}`,
     ...conflictLines(report.cycle),

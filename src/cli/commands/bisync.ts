@@ -206,7 +206,7 @@ export class BisyncCommand extends BmCommand {
 
 type Saved = ReturnType<typeof readPlanDocument>
 
-export function readSaved(bm: Engine, file: string): Saved {
+function readSaved(bm: Engine, file: string): Saved {
   try {
     return readPlanDocument(readFileSync(file, "utf8"), (records) => bm.recordsDigest(records, bm.sha256))
   } catch (error) {
