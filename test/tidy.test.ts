@@ -31,7 +31,12 @@ const ROOMS: Readonly<Record<string, Room>> = {
   execute: { rooms: ["model"], packages: [], node: false },
   journal: { rooms: ["model"], packages: ["level"], node: true },
   history: { rooms: ["model"], packages: ["isomorphic-git", "node-diff3", "diff"], node: true },
-  backend: { rooms: ["model", "disk"], packages: [], node: false },
+  s3: {
+    rooms: ["model"],
+    packages: ["@aws-sdk/client-s3", "@aws-sdk/s3-request-presigner"],
+    node: true,
+  },
+  backend: { rooms: ["model", "disk", "s3"], packages: [], node: false },
   engine: {
     rooms: [
       "model",
@@ -39,6 +44,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "reconcile",
       "plan",
       "disk",
+      "s3",
       "observe",
       "execute",
       "journal",

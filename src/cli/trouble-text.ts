@@ -17,6 +17,14 @@ const TROUBLE: Readonly<Record<string, string>> = {
   unreachable: "it cannot be reached",
   blocked_by_errors: "held back, because that side had errors",
   interrupted: "interrupted",
+  too_large: "too large for what this storage can guard",
+  credentials: "the key was not accepted",
+  denied: "not allowed",
+  no_bucket: "there is no such bucket",
+  clock: "the clock here is too far off",
+  lease_held: "another device is writing",
+  lease_lost: "it took too long; another device may be writing",
+  busy: "the storage is too busy",
   io: "input/output error",
 }
 

@@ -169,7 +169,9 @@ function checkOf([key, value]: Row): number {
   return hash >>> 0
 }
 
-type EncodedVersion = readonly [VersionToken, number, number, (string | 0 | 1)?, string?, string?, number?]
+/** What follows the hash is rare: an object of what a folder's version does not have. */
+type EncodedVersion = readonly [VersionToken, number, number, (string | 0 | 1)?, string?, EncodedOrigin?]
+type EncodedOrigin = Pick<Version, "device" | "skewMs" | "lineage" | "isUploadTime">
 type EncodedBase = readonly [ContentHash, number, number, RunId, number, 0 | 1, string?]
 type Encoded = readonly [EncodedBase | 0, EncodedVersion | 0, EncodedVersion | 0]
 
@@ -213,17 +215,16 @@ function decodeBase([hash, sizeBytes, mtimeMs, run, sequence, isHint, fileId]: E
 }
 
 function encodeVersion(version: Version, base: Base | undefined): EncodedVersion {
-  const { token, sizeBytes, mtimeMs, hash, fileId, device, skewMs } = version
+  const { token, sizeBytes, mtimeMs, hash, fileId, ...origin } = version
   const known = hash === undefined ? HASH_UNKNOWN : hash === base?.hash ? HASH_OF_BASE : hash
-  if (skewMs !== undefined) return [token, sizeBytes, mtimeMs, known, fileId ?? "", device ?? "", skewMs]
-  if (device !== undefined) return [token, sizeBytes, mtimeMs, known, fileId ?? "", device]
+  if (Object.keys(origin).length > 0) return [token, sizeBytes, mtimeMs, known, fileId ?? "", origin]
   return fileId === undefined
     ? [token, sizeBytes, mtimeMs, known]
     : [token, sizeBytes, mtimeMs, known, fileId]
 }
 
 function decodeVersion(
-  [token, sizeBytes, mtimeMs, known, fileId, device, skewMs]: EncodedVersion,
+  [token, sizeBytes, mtimeMs, known, fileId, origin]: EncodedVersion,
   base: Base | undefined,
 ): Version {
   const hash =
@@ -238,7 +239,6 @@ function decodeVersion(
     mtimeMs,
     ...(hash !== undefined && { hash }),
     ...(fileId !== undefined && fileId !== "" && { fileId }),
-    ...(device !== undefined && device !== "" && { device }),
-    ...(skewMs !== undefined && { skewMs }),
+    ...origin,
   }
 }

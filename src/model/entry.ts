@@ -4,7 +4,7 @@
  * Directories are not entries; they exist because something is below them.
  */
 
-import type { ContentHash, RunId, Sequence, VersionToken } from "./ids.ts"
+import type { ContentHash, OpId, RunId, Sequence, VersionToken } from "./ids.ts"
 import type { RelativePath } from "./path.ts"
 
 /** One version of one file as a side shows it. `hash` is present only when it is known for exactly this token. */
@@ -13,6 +13,8 @@ export interface Version {
   readonly sizeBytes: number
   /** The user's modification time, whole Unix milliseconds. */
   readonly mtimeMs: number
+  /** The time is the storage's own: the user's stands in the metadata, which a listing does not show. */
+  readonly isUploadTime?: true
   readonly hash?: ContentHash
   /** Recognises a file that only changed its name: the inode on a folder. */
   readonly fileId?: string
@@ -20,6 +22,18 @@ export interface Version {
   readonly device?: string
   /** How far the writer's clock was off, as it recorded itself. */
   readonly skewMs?: number
+  /** The op that wrote it, and those whose versions it replaced, newest first; absent where nobody recorded or looked. */
+  readonly lineage?: readonly OpId[]
+}
+
+/** What a storage keeps beside the bytes of a version, and shows only to whoever looks at or reads that version. */
+export type Origin = Pick<Version, "mtimeMs" | "device" | "skewMs" | "lineage">
+
+/** The version with what its metadata says. */
+export function withOrigin(version: Version, origin: Origin | undefined): Version {
+  if (origin === undefined) return version
+  const { isUploadTime: _, ...rest } = version
+  return { ...rest, ...origin }
 }
 
 export interface KnownVersion extends Version {

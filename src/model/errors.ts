@@ -23,6 +23,19 @@ export type TroubleCode =
   | "unreachable"
   | "blocked_by_errors"
   | "interrupted"
+  /** Larger than this storage takes in one guarded write. */
+  | "too_large"
+  /** The key pair is wrong, missing or expired; `detail` says which. */
+  | "credentials"
+  | "denied"
+  | "no_bucket"
+  /** Our clock and the server's are too far apart for requests to be accepted. */
+  | "clock"
+  /** Another device writes to the remote; `detail` names it. */
+  | "lease_held"
+  /** The right to write ran out in the middle: others may write by now. */
+  | "lease_lost"
+  | "busy"
   | "io"
 
 export interface Trouble {

@@ -3,10 +3,10 @@
  */
 
 import type { Operation } from "./action.ts"
-import type { Listing, Version } from "./entry.ts"
+import type { ListedFile, Listing, Origin, Version } from "./entry.ts"
 import type { Trouble } from "./errors.ts"
 import type { StagedMark } from "./event.ts"
-import type { ContentHash, DeviceId, GitOid, OpId } from "./ids.ts"
+import type { ContentHash, DeviceId, GitOid, OpId, VersionToken } from "./ids.ts"
 import type { RelativePath } from "./path.ts"
 import type { Result } from "./result.ts"
 import type { EpochPair } from "./state.ts"
@@ -25,7 +25,7 @@ export interface Random {
 export const SMALL_FILE_BYTES_MAX = 8 * 1024 * 1024
 
 /** The bytes of one version. A stream may be opened once, and throws `ContentLost` if it cannot deliver all of it. */
-export type Content =
+export type Content = (
   | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly hash: ContentHash }
   | {
       readonly kind: "stream"
@@ -33,6 +33,10 @@ export type Content =
       readonly hash: ContentHash
       open(): AsyncIterable<Uint8Array>
     }
+) & {
+  /** What the storage keeps beside the bytes, where its listings do not show it. */
+  readonly origin?: Origin
+}
 
 export class ContentLost extends Error {
   readonly trouble: Trouble
@@ -127,6 +131,13 @@ export interface Backend {
   }): Promise<Result<RelativePath | undefined, Trouble>>
   /** The bytes of an aside. */
   readAside(aside: { readonly op: OpId; readonly path: RelativePath }): Promise<Result<Content, Trouble>>
+  /** The MD5 that the storage itself computed of this version, 32 hexadecimal digits, where it can be one. */
+  contentMd5?(version: Version): string | undefined
+  /** Deletes that take two steps; only where the storage has no better way. */
+  readonly tombstones?: Tombstones
+  /** Before the first write of a run: takes the remote's lease where it has one. `onWait` is told who holds it. */
+  beginWriting?(options: { readonly onWait: (holder: string) => void }): Promise<Result<void, Trouble>>
+  endWriting?(): Promise<void>
   readEpoch(known: readonly number[]): Promise<Result<Epoch | undefined, Trouble>>
   createEpoch(id: string): Promise<Result<void, Trouble>>
   /** Adds the next pair to the chain, after the newest that is there. */
@@ -134,6 +145,21 @@ export interface Backend {
     readonly nonce: string
     readonly device: DeviceId
   }): Promise<Result<EpochPair, Trouble>>
+}
+
+/** A mark that stands at a path in place of a note while some device deletes it. It is no version of anything. */
+export interface Tombstone {
+  readonly path: RelativePath
+  readonly token: VersionToken
+  /** Its device has not come back for so long that anybody may finish the delete. */
+  readonly isAbandoned: boolean
+}
+
+export interface Tombstones {
+  /** Those among versions that the journal does not know; looked at, never changed. */
+  find(files: readonly ListedFile[]): Promise<Result<readonly Tombstone[], Trouble>>
+  /** Takes over and finishes the abandoned ones; answers how many are gone. */
+  finish(tombstones: readonly Tombstone[]): Promise<Result<number, Trouble>>
 }
 
 export interface Epoch {
