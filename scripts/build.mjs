@@ -34,6 +34,8 @@ await build({
   format: "esm",
   platform: "node",
   target: "node20",
+  // Of packages that come as both, the one whose unused parts can be left out.
+  mainFields: ["module", "main"],
   plugins: [nativeDatabase],
   chunkNames: "chunks/[name]-[hash]",
   banner: {

@@ -5,7 +5,15 @@ export type { Config, Place } from "./engine/config.ts"
 export { readConfig, shortenHome } from "./engine/config.ts"
 export type { Cycle, Prepared } from "./engine/cycle.ts"
 export type { Holder } from "./engine/session.ts"
-export { setup, type SetupOptions, type SetupReport } from "./engine/setup.ts"
+export { setup, type SetupGuard, type SetupOptions, type SetupReport } from "./engine/setup.ts"
+export type { AskCredentials, Credentials } from "./engine/store-access.ts"
+export {
+  doctor,
+  type DoctorCheck,
+  type DoctorOptions,
+  type DoctorReport,
+  type DoctorResult,
+} from "./engine/doctor.ts"
 export type { Performed } from "./engine/perform.ts"
 export type { Outcome, Progress } from "./execute/execute.ts"
 export type { Action, Notice, Plan } from "./model/action.ts"
@@ -51,6 +59,6 @@ export { type ShownEvent, type ShownRun, type ShowOptions, showRun } from "./eng
 export { type VerifyCheck, type VerifyCheckOf, verifyHistory, type VerifyReport } from "./engine/verify.ts"
 export { type PastVersion, readVersion, type VersionQuery } from "./engine/version-at.ts"
 export type { RunKind, UndoTarget } from "./model/event.ts"
-export { queryStatus, type StatusReport } from "./engine/status-query.ts"
+export { type Guard, queryStatus, type StatusReport } from "./engine/status-query.ts"
 export { check, type CheckOptions, type CheckReport } from "./engine/check.ts"
 export type { Finding } from "./engine/check-judge.ts"

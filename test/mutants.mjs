@@ -25,8 +25,10 @@ export const MUTANTS = [
     guards: "G3 §5.8",
     without: "a listing that fails is a remote with nothing in it",
     file: "src/engine/look.ts",
-    find: `if (!remote.ok) return err({ code: "side_unreadable", side: "remote", trouble: remote.error })`,
-    replace: `if (!remote.ok) return ok({ local: local.value, remote: { ...local.value, files: [], count: 0, digest: "" } })`,
+    find: `if (!remote.ok) return err({ code: "side_unreadable", side: "remote", trouble: remote.error })
+  return ok({ local: local.value, remote: remote.value })`,
+    replace: `if (!remote.ok) return ok({ local: local.value, remote: { ...local.value, files: [], count: 0, digest: "" } })
+  return ok({ local: local.value, remote: remote.value })`,
     tests: [`${HERE}deletion.test.ts`],
     title: "ends the run where a listing fails",
   },
@@ -535,8 +537,8 @@ export const MUTANTS = [
     guards: "G1",
     without: "an action goes ahead though what it replaces could not be kept",
     file: "src/engine/perform.ts",
-    find: `numbered.filter(({ action }) => !kept.refused.has(action)),`,
-    replace: `numbered,`,
+    find: `kept.refused.has(action) ? [] : [{ action: withKept(action, kept), number }],`,
+    replace: `[{ action: withKept(action, kept), number }],`,
     tests: [`${HERE}kept.test.ts`],
   },
   {

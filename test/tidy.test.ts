@@ -36,7 +36,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: ["@aws-sdk/client-s3", "@aws-sdk/s3-request-presigner"],
     node: true,
   },
-  backend: { rooms: ["model", "disk", "s3"], packages: [], node: false },
+  backend: { rooms: ["model", "disk", "s3"], packages: [], node: true },
   engine: {
     rooms: [
       "model",

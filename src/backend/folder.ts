@@ -30,6 +30,7 @@ const CAPABILITIES: Capabilities = {
   canMove: true,
   keepsTimes: true,
   foldsCase: false,
+  lanes: 16,
 }
 
 type WriteStep = Extract<Step, { kind: "write" }>

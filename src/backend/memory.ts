@@ -20,6 +20,7 @@ import {
   type Settled,
 } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
+import { NO_TRASH } from "./no-trash.ts"
 import type { EpochPair } from "../model/state.ts"
 
 export interface StoredObject {
@@ -55,6 +56,7 @@ const CAPABILITIES: Capabilities = {
   canMove: true,
   keepsTimes: true,
   foldsCase: false,
+  lanes: 16,
 }
 
 export function emptyBucket(): MemoryBucket {
@@ -82,15 +84,6 @@ export function putObject(
     ...(lineage !== undefined && { lineage }),
   })
   return version
-}
-
-/** An object is replaced in one step, so nothing is ever put aside. */
-const NO_TRASH: Pick<Backend, "asides" | "retireAside" | "dropAside" | "restoreAside" | "readAside"> = {
-  asides: async () => ok([]),
-  retireAside: async () => undefined,
-  dropAside: async () => ok("gone"),
-  restoreAside: async () => ok(undefined),
-  readAside: async ({ path }) => err({ code: "not_found", path }),
 }
 
 export function memoryBackend(deps: MemoryDeps): Backend {

@@ -27,9 +27,13 @@ export function processContext(argv: readonly string[]): Context {
     stderr,
     colorDepth: 1,
     cwd: process.cwd(),
-    place: { stateRoot, home },
+    place: { stateRoot, home, hasKeysInEnvironment: hasText(env.AWS_ACCESS_KEY_ID) },
     holder: { pid: process.pid, host: hostname(), command, since: new Date().toISOString() },
     isInteractive: stdin.isTTY === true && stdout.isTTY === true,
     isProgressShown: stderr.isTTY === true,
   }
+}
+
+function hasText(value: string | undefined): boolean {
+  return value !== undefined && value !== ""
 }

@@ -88,18 +88,26 @@ export function rootChanged({ dir, why }: Extract<SyncError, { code: "root_chang
 
 const REMOTE_WHY = {
   missing: "the folder is not there",
-  no_epoch: "it has no epoch: it was emptied or made anew, or another disk is mounted there",
+  no_epoch: "it has no epoch: it was emptied or made anew",
   other_epoch: "it carries the epoch of another remote",
 } as const
 
 export function remoteChanged({ remote, why }: Extract<SyncError, { code: "remote_changed" }>): ErrorText {
+  const isFolder = remote.startsWith("file:")
   return {
     exit: 7,
     code: "remote_changed",
     message: `${remote} is not the remote that was synced - --resync needed`,
     where: { lines: [remote], data: { remote } },
-    why: REMOTE_WHY[why],
-    fix: [{ text: "bring the remote back, or mount its disk" }, RESYNC],
+    why: `${REMOTE_WHY[why]}${isFolder && why === "no_epoch" ? ", or another disk is mounted there" : ""}`,
+    fix: [
+      {
+        text: isFolder
+          ? "bring the remote back, or mount its disk"
+          : "bring the bucket back as it was, or name the one that was meant: bm cloud bisync-setup --remote URL",
+      },
+      RESYNC,
+    ],
   }
 }
 

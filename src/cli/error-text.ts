@@ -18,6 +18,7 @@ import {
 } from "./error-refusals.ts"
 import { escapeForTerminal, plural } from "./format.ts"
 import { heldBack, resolveRefused, toolFailed } from "./resolve-text.ts"
+import { storageError } from "./storage-text.ts"
 import { troubleText } from "./trouble-text.ts"
 
 export interface Fix {
@@ -84,25 +85,14 @@ const DESCRIBE: Describe = {
   side_emptied: sideEmptied,
   root_changed: rootChanged,
   remote_changed: remoteChanged,
-  side_unreadable: ({ side, trouble }) => ({
-    exit: 1,
-    code: "cloud_unreachable",
-    message: `Cannot read ${side === "local" ? "the sync directory" : "the cloud"} - ${troubleText(trouble)}`,
-    where: at(trouble),
-    fix: [{ text: "nothing was decided on a partial look; try again when it can be read" }],
-  }),
+  side_unreadable: sideUnreadable,
   plan_stale: planStale,
   plan_foreign: planForeign,
   undo_overlap: undoOverlap,
   not_undoable: notUndoable,
   resolve_refused: resolveRefused,
   tool_failed: ({ why }) => toolFailed(why),
-  confirm_needed: ({ what, flag }) => ({
-    exit: 4,
-    code: "confirm_needed",
-    message: `${what} needs your yes, and there is no terminal to ask on`,
-    fix: [{ text: `add ${flag}` }],
-  }),
+  confirm_needed: confirmNeeded,
   lock_held: lockHeld,
   history_write_failed: ({ trouble }) => ({
     exit: 1,
@@ -136,18 +126,12 @@ const DESCRIBE: Describe = {
     message: `Cannot use ${file} - ${why}`,
     fix: [{ text: "mend that file, or move it away and run bm cloud bisync-setup" }],
   }),
-  setup_failed: ({ what, trouble }) => ({
-    exit: 1,
-    code: "not_found",
-    message: `Cannot ${what} - ${troubleText(trouble)}`,
-    where: at(trouble),
-    fix: [{ text: "create the folder above it, or mount the disk, and run the setup again" }],
-  }),
+  setup_failed: setupFailed,
   unsupported: ({ what }) => ({
     exit: 64,
     code: "usage",
     message: `${what} are not supported by this version`,
-    fix: [{ text: "use file:/path/to/folder" }],
+    fix: [{ text: "use file:/path/to/folder or s3://bucket/prefix" }],
   }),
 }
 
@@ -170,6 +154,56 @@ function noBaseline({ why }: Of<"no_baseline">): ErrorText {
     message: "First bisync requires --resync to establish baseline",
     why: NO_BASELINE[why].why,
     fix: [NO_BASELINE[why].fix],
+  }
+}
+
+function sideUnreadable({ side, trouble }: Of<"side_unreadable">): ErrorText {
+  const known = side === "remote" ? storageError(trouble, { isSetup: false }) : undefined
+  return (
+    known ?? {
+      exit: 1,
+      code: "cloud_unreachable",
+      message: `Cannot read ${side === "local" ? "the sync directory" : "the cloud"} - ${troubleText(trouble)}`,
+      where: at(trouble),
+      fix: [{ text: "nothing was decided on a partial look; try again when it can be read" }],
+    }
+  )
+}
+
+function setupFailed({ what, trouble }: Of<"setup_failed">): ErrorText {
+  const known = storageError(trouble, { isSetup: true })
+  return (
+    known ?? {
+      exit: 1,
+      code: "not_found",
+      message: `Cannot ${what} - ${troubleText(trouble)}`,
+      where: at(trouble),
+      fix: [
+        trouble.path.startsWith("s3:")
+          ? { text: "look whether the URL of the remote is right, and run the setup again" }
+          : { text: "create the folder above it, or mount the disk, and run the setup again" },
+      ],
+    }
+  )
+}
+
+function confirmNeeded({ what, flag }: Of<"confirm_needed">): ErrorText {
+  if (flag === "--unsafe-multi-writer")
+    return {
+      exit: 4,
+      code: "confirm_needed",
+      message: `${what} is refused - its server cannot keep two devices apart`,
+      why: "its listings lag behind its writes, so one device may overwrite what it never saw",
+      fix: [
+        { text: "sync one device only, or use another server" },
+        { text: `add ${flag} to take that risk; what is replaced is kept here, as far as it was seen` },
+      ],
+    }
+  return {
+    exit: 4,
+    code: "confirm_needed",
+    message: `${what} needs your yes, and there is no terminal to ask on`,
+    fix: [{ text: `add ${flag}` }],
   }
 }
 

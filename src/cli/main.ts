@@ -13,6 +13,7 @@ import { ConflictsResolveCommand } from "./commands/conflicts-resolve.ts"
 import { ConflictsShowCommand } from "./commands/conflicts-show.ts"
 import { ConflictsCommand } from "./commands/conflicts.ts"
 import { DemoCommand } from "./commands/demo.ts"
+import { DoctorCommand } from "./commands/doctor.ts"
 import { HistoryExportCommand } from "./commands/history-export.ts"
 import { HistoryShowCommand } from "./commands/history-show.ts"
 import { HistoryVerifyCommand } from "./commands/history-verify.ts"
@@ -34,6 +35,7 @@ const COMMANDS: readonly (new () => BmCommand)[] = [
   ConflictsShowCommand,
   ConflictsCommand,
   DemoCommand,
+  DoctorCommand,
   HistoryExportCommand,
   HistoryShowCommand,
   HistoryVerifyCommand,
@@ -121,5 +123,7 @@ const isFirstSync = process.argv.includes("bisync-setup") || process.argv.includ
 setFlagsFromString(`--heap-growing-percent=${isFirstSync ? 40 : 20}`)
 if (isFirstSync) setFlagsFromString("--semi-space-growth-factor=1")
 process.env.UV_THREADPOOL_SIZE ??= "16"
+// The object store's library would greet every user of a Node that it will not support for ever.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true"
 
 process.exitCode = await main(process.argv.slice(2))

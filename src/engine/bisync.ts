@@ -6,12 +6,13 @@ import { existsSync } from "node:fs"
 import { resolve } from "node:path"
 import type { SyncError } from "../model/errors.ts"
 import type { UnionReason } from "../model/event.ts"
+import type { DeviceId } from "../model/ids.ts"
 import { isReserved, parsePath, type RelativePath } from "../model/path.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import type { MarkerMemory } from "../model/state.ts"
 import { type ConflictResolve, type Profile, profileNamed, type ProfileName } from "../model/settings.ts"
 import type { Progress } from "../execute/execute.ts"
-import { folderBackend } from "../backend/folder.ts"
+import type { Disk } from "../disk/disk.ts"
 import { readMarker } from "../disk/marker-file.ts"
 import { adopt, findOrCreateEpoch, newDeviceId } from "./adopt.ts"
 import { type Config, expandHome, type Place, readConfig } from "./config.ts"
@@ -19,22 +20,22 @@ import { applySaved, type SavedPlan } from "./apply.ts"
 import { type Cycle, cycle } from "./cycle.ts"
 import { journalError } from "./ledger.ts"
 import type { RunOptions } from "./options.ts"
-import { parseRemote, type Remote } from "./remote.ts"
+import { openRemote, type OpenRemote, type Probing } from "./open-remote.ts"
+import { writeProbe } from "./probe-file.ts"
+import { parseRemote } from "./remote.ts"
 import { refreshRcloneFilter } from "./rules.ts"
 import {
   clock,
-  type Folders,
   type Holder,
-  openFolders,
+  openLocal,
   openSession,
   openWorld,
   random,
   type Session,
   setAside,
-  sha256,
   stateDirectory,
 } from "./session.ts"
-import { refuseMount } from "./setup.ts"
+import { refuseMount } from "./setup-target.ts"
 import { publishStatus } from "./status-file.ts"
 import { catchStoreErrors, closing } from "./store-errors.ts"
 import { decideSync } from "./sync.ts"
@@ -56,16 +57,18 @@ export interface BisyncOptions {
   readonly onPlanned?: RunOptions["onPlanned"]
   readonly onProgress?: (progress: Progress) => void
   readonly isStopped?: () => boolean
+  readonly onLeaseWait?: RunOptions["onLeaseWait"]
 }
 
 /** Everything open for one run; closed by whoever opened it. */
 export interface Opened {
   readonly place: Place
   readonly config: Config
-  readonly remote: Remote
-  readonly folders: Folders
+  readonly local: Disk
+  readonly remote: OpenRemote
   readonly session: Session
   readonly world: World
+  close(): Promise<void>
 }
 
 export interface Ran {
@@ -90,16 +93,19 @@ export async function bisync<T>(
   const opened =
     options.isResync && !options.isDryRun
       ? await openForResync(place, configured.value, options.holder)
-      : await open(place, configured.value, options)
+      : await open(place, configured.value, {
+          holder: options.holder,
+          probing: options.isDryRun ? "never" : "weekly",
+        })
   if (!opened.ok) return opened
   const { session, config } = opened.value.opened
-  return closing(session, async () => {
+  return closing(opened.value.opened, async () => {
     const project = await findProject(opened.value.opened, options.project)
     if (!project.ok) return project
     const runOptions = runOptionsOf(config, options, project.value)
     const ran = await runCycle(opened.value.opened, runOptions, options.apply)
     if (!ran.ok) return ran
-    if (!options.isDryRun) await publishStatus({ session, config, cycle: ran.value })
+    if (!options.isDryRun) await publishStatus({ session, cycle: ran.value })
     return ok(await conclude({ cycle: ran.value, ...opened.value }))
   })
 }
@@ -158,25 +164,46 @@ export function requireConfig(place: Place, dir?: string): Result<Config, SyncEr
 export async function open(
   place: Place,
   config: Config,
-  options: { readonly holder: Holder; readonly waitMs?: number; readonly onWait?: () => void },
+  options: {
+    readonly holder: Holder
+    readonly probing: Probing
+    readonly waitMs?: number
+    readonly onWait?: () => void
+  },
 ): Promise<Result<{ readonly opened: Opened; readonly setAside?: string }, SyncError>> {
-  const remote = parseRemote(config.remote, place)
-  if (!remote.ok) return remote
-  const session = await openSession(stateDirectory(place, config.stateKey), {
-    ...options,
-    createIfMissing: false,
-  })
+  const { probing, ...waiting } = options
+  const parsed = parseRemote(config.remote, place)
+  if (!parsed.ok) return parsed
+  const directory = stateDirectory(place, config.stateKey)
+  const session = await openSession(directory, { ...waiting, createIfMissing: false })
   if (!session.ok) return session
   const device = session.value.ledger.state().root.device?.id
-  const folders = openFolders(config.syncDir, remote.value)
-  if (device === undefined || !folders.ok) {
+  const local = openLocal(config.syncDir)
+  const remote = local.ok
+    ? await openRemote(parsed.value, { place, directory, deviceName: config.deviceName, probing })
+    : local
+  if (device === undefined || !local.ok || !remote.ok) {
+    if (remote.ok) remote.value.close()
     await session.value.close()
-    return folders.ok ? err({ code: "no_baseline", why: "no_journal" }) : folders
+    if (!local.ok) return local
+    return remote.ok ? err({ code: "no_baseline", why: "no_journal" }) : remote
   }
-  const world = await openWorld({ place, config, session: session.value, folders: folders.value, device })
-  return ok({
-    opened: { place, config, remote: remote.value, folders: folders.value, session: session.value, world },
-  })
+  const at = { place, config, local: local.value, remote: remote.value, session: session.value }
+  return ok({ opened: await openedFrom({ ...at, device }) })
+}
+
+async function openedFrom(
+  at: Omit<Opened, "world" | "close"> & { readonly device: DeviceId },
+): Promise<Opened> {
+  const { device: _, ...parts } = at
+  return {
+    ...parts,
+    world: await openWorld(at),
+    async close() {
+      at.remote.close()
+      await at.session.close()
+    },
+  }
 }
 
 /** Opens for a union: a journal that cannot be used is moved aside, a missing one begun, root and remote are adopted. */
@@ -185,41 +212,33 @@ async function openForResync(
   config: Config,
   holder: Holder,
 ): Promise<Result<{ readonly opened: Opened; readonly setAside?: string }, SyncError>> {
-  const remote = parseRemote(config.remote, place)
-  if (!remote.ok) return remote
-  const folders = openFolders(config.syncDir, remote.value)
-  if (!folders.ok) return folders
+  const parsed = parseRemote(config.remote, place)
+  if (!parsed.ok) return parsed
+  const local = openLocal(config.syncDir)
+  if (!local.ok) return local
   const directory = stateDirectory(place, config.stateKey)
-  const marker = await readMarker(folders.value.local)
+  const { deviceName } = config
+  const remote = await openRemote(parsed.value, { place, directory, deviceName, probing: "weekly" })
+  if (!remote.ok) return remote
+  const marker = await readMarker(local.value)
   const session = await openOrReplace(directory, { holder, seen: marker.ok ? marker.value : undefined })
-  if (!session.ok) return session
+  if (!session.ok) {
+    remote.value.close()
+    return session
+  }
+  const { probe } = remote.value
+  if (session.value.setAside !== undefined && probe !== undefined) writeProbe(directory, probe)
   const { ledger } = session.value.session
   const device = ledger.state().root.device?.id ?? newDeviceId(random.hex128())
-  const epoch = await findOrCreateEpoch(
-    folderBackend({ disk: folders.value.remote, device, sha256, nowMs: clock.nowMs }),
-    random.hex128,
-  )
-  const world = await openWorld({
-    place,
-    config,
-    session: session.value.session,
-    folders: folders.value,
-    device,
-  })
+  const parts = { place, config, local: local.value, remote: remote.value, session: session.value.session }
+  const opened = await openedFrom({ ...parts, device })
+  const epoch = await findOrCreateEpoch(opened.world.sides.remote, random.hex128)
   const adopted = epoch.ok
-    ? await adopt(world, ledger, { deviceName: config.deviceName, epoch: epoch.value.epoch })
+    ? await adopt(opened.world, ledger, { deviceName, epoch: epoch.value.epoch })
     : err({ code: "side_unreadable", side: "remote", trouble: epoch.error } as const)
   if (!adopted.ok) {
-    await session.value.session.close()
+    await opened.close()
     return adopted
-  }
-  const opened = {
-    place,
-    config,
-    remote: remote.value,
-    folders: folders.value,
-    session: session.value.session,
-    world,
   }
   return ok({ opened, ...(session.value.setAside !== undefined && { setAside: session.value.setAside }) })
 }
@@ -265,6 +284,7 @@ function runOptionsOf(config: Config, options: BisyncOptions, project: RelativeP
     ...(options.onPlanned !== undefined && { onPlanned: options.onPlanned }),
     ...(options.onProgress !== undefined && { onProgress: options.onProgress }),
     ...(options.isStopped !== undefined && { isStopped: options.isStopped }),
+    ...(options.onLeaseWait !== undefined && { onLeaseWait: options.onLeaseWait }),
   }
 }
 
@@ -282,16 +302,15 @@ export function profileOf(
 
 /** A project is a directory directly below the sync directory, here or in the remote. */
 async function findProject(
-  { folders }: Opened,
+  { local, remote }: Opened,
   name: string | undefined,
 ): Promise<Result<RelativePath | undefined, SyncError>> {
   if (name === undefined) return ok(undefined)
   const path = parsePath(name)
   if (!path.ok || name.includes("/") || isReserved(name))
     return err({ code: "not_found", what: "project", name })
-  for (const disk of [folders.local, folders.remote]) {
-    const at = await disk.stat(name)
-    if (at.ok && at.value?.kind === "directory") return ok(path.value)
-  }
+  const here = await local.stat(name)
+  const isHere = here.ok && here.value?.kind === "directory"
+  if (isHere || (await remote.hasProject(path.value))) return ok(path.value)
   return err({ code: "not_found", what: "project", name })
 }

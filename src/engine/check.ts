@@ -4,10 +4,11 @@
  * It writes nothing: neither on a side nor in the journal. It holds the journal, so that no run changes what it reads.
  */
 
-import type { ListedFile } from "../model/entry.ts"
-import type { SyncError } from "../model/errors.ts"
+import type { ListedFile, Version } from "../model/entry.ts"
+import type { SyncError, Trouble } from "../model/errors.ts"
 import type { ContentHash } from "../model/ids.ts"
 import { comparePaths, isBelow, isReserved, parsePath, type RelativePath } from "../model/path.ts"
+import { type Backend, type Content, ContentLost } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { SIDES, type Side } from "../model/side.ts"
 import type { PathState, State } from "../model/state.ts"
@@ -38,7 +39,7 @@ export interface CheckReport {
   /** In byte order of paths. */
   readonly findings: readonly Finding[]
   /** Folder of the remote, where it is one. */
-  readonly remoteFolder: string
+  readonly remoteFolder?: string
 }
 
 const CHECK_WAIT_MS = 10_000
@@ -47,14 +48,19 @@ export async function check(place: Place, options: CheckOptions): Promise<Result
   const config = requireConfig(place)
   if (!config.ok) return config
   const { holder, onWait } = options
-  const waiting = { holder, waitMs: CHECK_WAIT_MS, ...(onWait !== undefined && { onWait }) }
+  const waiting = {
+    holder,
+    probing: "never",
+    waitMs: CHECK_WAIT_MS,
+    ...(onWait !== undefined && { onWait }),
+  } as const
   const opening = await open(place, config.value, waiting)
   if (!opening.ok) return opening
   const { opened } = opening.value
   try {
     return await checkOpened(opened, options)
   } finally {
-    await opened.session.close()
+    await opened.close()
   }
 }
 
@@ -82,7 +88,8 @@ async function checkOpened(opened: Opened, options: CheckOptions): Promise<Resul
   const paths = [...all].filter((path) => inScope.value(path) && !world.rules.ignoresFile(path))
   const checked = paths.filter((path) => !options.isOneWay || held.local.has(path)).sort(comparePaths)
   const judged = judgeAll(checked, { state: loaded.value, sights, held })
-  return ok({ config, remoteFolder: remote.path, ...judged })
+  const at = remote.remote
+  return ok({ config, ...judged, ...(at.kind === "file" && { remoteFolder: at.path }) })
 }
 
 type Holdings = ReadonlyMap<RelativePath, Held>
@@ -147,16 +154,50 @@ async function readSide(
 /** A file that is saved just now is looked at once more, as what it has become. */
 async function readFile(world: World, side: Side, { path, version }: ListedFile): Promise<Held> {
   const backend = world.sides[side]
-  const read = await backend.read(path, version)
-  if (read.ok) return { kind: "file", version, hash: read.value.hash }
+  const read = await readHash(backend, path, version)
+  if (read.ok) return { kind: "file", version, hash: read.value }
   if (read.error.code !== "changed_since") return { kind: "unreadable", detail: read.error.code }
   const again = await backend.look(path)
   if (!again.ok) return { kind: "unreadable", detail: again.error.code }
   if (again.value === undefined) return { kind: "absent" }
-  const reread = await backend.read(path, again.value)
+  const reread = await readHash(backend, path, again.value)
   return reread.ok
-    ? { kind: "file", version: again.value, hash: reread.value.hash }
+    ? { kind: "file", version: again.value, hash: reread.value }
     : { kind: "unreadable", detail: reread.error.code }
+}
+
+/**
+ * The hash of the bytes that arrive. What is read in one piece, or from a folder, was hashed for this very read; a large
+ * object comes with the hash that was recorded of it, and only its stream tells whether that still holds.
+ */
+async function readHash(
+  backend: Backend,
+  path: RelativePath,
+  version: Version,
+): Promise<Result<ContentHash, Trouble>> {
+  const { hash: _, ...unknown } = version
+  const read = await backend.read(path, unknown)
+  if (!read.ok) return read
+  if (read.value.kind === "bytes" || backend.capabilities.readsAreCheap) return ok(read.value.hash)
+  const lost = await drain(read.value)
+  if (lost === undefined) return ok(read.value.hash)
+  if (lost.code !== "hash_mismatch") return err(lost)
+  // What was recorded beside the object is not believed a second time: its bytes are hashed first.
+  const again = await backend.read(path, unknown)
+  if (!again.ok) return again
+  return again.value.hash === read.value.hash ? err(lost) : ok(again.value.hash)
+}
+
+/** Takes a stream to its end, which it delivers only where all of it is what its hash says. */
+async function drain(content: Extract<Content, { kind: "stream" }>): Promise<Trouble | undefined> {
+  const pieces = content.open()[Symbol.asyncIterator]()
+  try {
+    while ((await pieces.next()).done !== true);
+    return undefined
+  } catch (error) {
+    if (error instanceof ContentLost) return error.trouble
+    throw error
+  }
 }
 
 function judgeAll(

@@ -39,6 +39,8 @@ export interface Place {
   /** `~/.basic-memory`, or where `BASIC_MEMORY_CONFIG_DIR` says. */
   readonly stateRoot: string
   readonly home: string
+  /** The environment names a key pair for object stores; it goes before one that is stored here. */
+  readonly hasKeysInEnvironment?: boolean
 }
 
 export const DEFAULTS = { profile: "balanced", intervalS: 60, largeFileBytes: 10_000_000 } as const
@@ -46,7 +48,7 @@ export const DEFAULTS = { profile: "balanced", intervalS: 60, largeFileBytes: 10
 const PRIVATE_FILE = 0o600
 const PRIVATE_DIRECTORY = 0o700
 
-function configFile(place: Place): string {
+export function configFile(place: Place): string {
   return join(place.stateRoot, "config.json")
 }
 

@@ -9,20 +9,22 @@
  */
 
 import type { Plan } from "../model/action.ts"
-import type { SyncError, Trouble } from "../model/errors.ts"
-import type { EventBody, UnionReason } from "../model/event.ts"
+import type { SyncError } from "../model/errors.ts"
+import type { EventBody } from "../model/event.ts"
 import { shortId, type ContentHash, type PlanId, type RunId } from "../model/ids.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import type { State } from "../model/state.ts"
 import { perform, type Performed } from "./perform.ts"
 import { actionRecord, recordsDigest } from "./action-record.ts"
 import { journalError, type Ledger } from "./ledger.ts"
-import { listSides, look, type Look } from "./look.ts"
+import { listSides, type Look } from "./look.ts"
 import type { RunOptions } from "./options.ts"
 import { hasNothingToDo, settleQuietly } from "./quiet.ts"
 import { recognise } from "./recognise.ts"
 import { newRunId, settingsText } from "./run-id.ts"
-import { settleAsides, settleIntents } from "./settle.ts"
+import { settle } from "./settle-run.ts"
+import { lookAfterTombstones } from "./tombstones.ts"
+import { whileWriting, writesRemote } from "./writing.ts"
 import { blockError } from "./blocks.ts"
 import type { World } from "./world.ts"
 
@@ -75,12 +77,15 @@ export async function cycle(
   decide: Decide,
 ): Promise<Result<Cycle, SyncError>> {
   const settings = settingsText(world, options)
-  const recognised = await recognise(world, ledger, options.names)
+  // The remote's listing shows whether its epoch is the one we know, so both are looked at together.
+  const [recognised, listings] = await Promise.all([
+    recognise(world, ledger, options.names),
+    listSides(world, ledger.state().root.listed.remote?.shards),
+  ])
   if (!recognised.ok) return recognised
   // A union that is made because of it may go on: its dry run, which must not take a new id.
   if (recognised.value.isCloned && options.union !== "journal_cloned") return ok({ kind: "cloned" })
   const run = await newRunId(world, ledger, options)
-  const listings = await listSides(world)
   if (!listings.ok) return listings
   const unions = [...recognised.value.unions, ...(options.union === undefined ? [] : [options.union])]
   if (unions.length === 0 && hasNothingToDo(world, ledger, { listings: listings.value, settings, options })) {
@@ -92,17 +97,15 @@ export async function cycle(
   const { bodies: recognisedBodies } = recognised.value
   const settled = options.isDryRun
     ? ok({ restored: [], first: recognisedBodies })
-    : await settle(world, ledger, { run, unions, bodies: recognisedBodies })
-  if (!settled.ok) return err({ code: "side_unreadable", side: "local", trouble: settled.error })
+    : await settle(world, ledger, { run, unions, bodies: recognisedBodies, options })
+  if (!settled.ok) return settled
   // What was put back or finished just now is not in the listings from before.
   const fresh = unfinished > 0 || settled.value.restored.length > 0 ? await listSides(world) : listings
   if (!fresh.ok) return fresh
-  const seen = await look(world, ledger, {
-    listings: fresh.value,
-    first: settled.value.first,
-    unions,
-    run,
-  })
+  const first = { listings: fresh.value, first: settled.value.first, unions, run }
+  const looked = await lookAfterTombstones(world, ledger, first, options)
+  if (!looked.ok) return looked
+  const seen = looked.value
   const decided = await decide({ state: seen.state, look: seen, run })
   if (!decided.ok) return decided
   const { plan } = decided.value
@@ -126,35 +129,11 @@ export async function cycle(
   if (options.isDryRun) return ok({ kind: "planned", prepared, unfinished })
   const blocked = blockError(plan, options)
   if (blocked !== undefined) return err(blocked)
-  const performed = await perform(world, ledger, prepared, options)
+  const needs = plan.actions.some(({ steps }) => writesRemote(steps))
+  const performed = await whileWriting(world, { ...options, needs }, () =>
+    perform(world, ledger, prepared, options),
+  )
   return performed.ok
     ? ok({ kind: "performed", prepared, performed: performed.value, restored: settled.value.restored })
     : performed
-}
-
-/**
- * Settles what was left. That names this device in the epoch, which moves what is remembered of it: unions are on
- * record before, and the chain that was read before is not put back over the newer one.
- */
-async function settle(
-  world: World,
-  ledger: Ledger,
-  at: { readonly run: RunId; readonly unions: readonly UnionReason[]; readonly bodies: readonly EventBody[] },
-): Promise<Result<{ readonly restored: readonly string[]; readonly first: readonly EventBody[] }, Trouble>> {
-  const { run, unions, bodies } = at
-  const remembered = ledger.state().root.epoch
-  if (ledger.state().intents.size > 0) {
-    await ledger.append(
-      unions.map((reason) => ({ type: "union.started", reason, scope: "all" })),
-      { sync: true, run },
-    )
-  }
-  const intents = await settleIntents(world, ledger)
-  const restored = intents.ok ? await settleAsides(world, ledger, run) : intents
-  if (!restored.ok) return restored
-  const isNamed = ledger.state().root.epoch !== remembered
-  return ok({
-    restored: restored.value,
-    first: isNamed ? bodies.filter(({ type }) => type !== "epoch.read") : bodies,
-  })
 }

@@ -4,24 +4,29 @@
  */
 
 import type { Listing, Unknown } from "../model/entry.ts"
-import type { SyncError } from "../model/errors.ts"
+import type { SyncError, Trouble } from "../model/errors.ts"
 import type { EventBody, UnionReason } from "../model/event.ts"
 import type { RunId } from "../model/ids.ts"
 import type { RelativePath } from "../model/path.ts"
+import type { Tombstone } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { SIDES, type Side } from "../model/side.ts"
 import type { State } from "../model/state.ts"
-import { observe, racyWindowOf, resolveContents } from "../observe/observe.ts"
+import { observe, type Observed, racyWindowOf } from "../observe/observe.ts"
+import { resolveContents } from "../observe/resolve.ts"
 import type { Ledger } from "./ledger.ts"
 import type { World } from "./world.ts"
 
 export type Listings = { readonly [S in Side]: Listing }
 
-export async function listSides(world: World): Promise<Result<Listings, SyncError>> {
+export async function listSides(
+  world: World,
+  shards?: readonly string[],
+): Promise<Result<Listings, SyncError>> {
   const ignoresDirectory = world.rules.ignoresDirectory
   const [local, remote] = await Promise.all([
     world.sides.local.list({ ignoresDirectory }),
-    world.sides.remote.list({ ignoresDirectory }),
+    world.sides.remote.list({ ignoresDirectory, ...(shards !== undefined && { shards }) }),
   ])
   if (!local.ok) return err({ code: "side_unreadable", side: "local", trouble: local.error })
   if (!remote.ok) return err({ code: "side_unreadable", side: "remote", trouble: remote.error })
@@ -56,6 +61,8 @@ export interface Look {
   readonly listings: Listings
   readonly mounts: { readonly [S in Side]: readonly string[] }
   readonly unknowns: { readonly [S in Side]: readonly Unknown[] }
+  /** Deletes under way in the remote. */
+  readonly tombstones: readonly Tombstone[]
   /** The state once `bodies` are journaled. */
   readonly state: State
 }
@@ -69,10 +76,14 @@ export async function look(
     readonly unions: readonly UnionReason[]
     readonly run: RunId
   },
-): Promise<Look> {
+): Promise<Result<Look, SyncError>> {
   const { listings, unions, run } = options
   const before = ledger.state()
-  const observed = { local: await observeSide("local"), remote: await observeSide("remote") }
+  const local = await observeSide("local")
+  const remote = await observeSide("remote")
+  if (!local.ok) return err({ code: "side_unreadable", side: "local", trouble: local.error })
+  if (!remote.ok) return err({ code: "side_unreadable", side: "remote", trouble: remote.error })
+  const observed = { local: local.value, remote: remote.value }
   // A union comes before what made it necessary is remembered: whoever dies in between finds the one or neither.
   const started = unions.map((reason): EventBody => ({ type: "union.started", reason, scope: "all" }))
   const seen = [...started, ...options.first, ...observed.local.bodies, ...observed.remote.bodies]
@@ -80,18 +91,19 @@ export async function look(
   const bodies: EventBody[] = [...seen, ...resolved.bodies]
   const frozen = newlyIgnored(ledger.imagine(bodies, run), world)
   if (frozen.length > 0) bodies.push({ type: "union.started", reason: "ignored", scope: frozen })
-  return {
+  return ok({
     bodies,
     listings,
+    tombstones: observed.remote.tombstones,
     mounts: { local: observed.local.mounts, remote: observed.remote.mounts },
     unknowns: {
       local: [...observed.local.unknowns, ...resolved.unknowns.local],
       remote: [...observed.remote.unknowns, ...resolved.unknowns.remote],
     },
     state: ledger.imagine(bodies, run),
-  }
+  })
 
-  function observeSide(side: Side) {
+  function observeSide(side: Side): Promise<Result<Observed, Trouble>> {
     return observe({
       side,
       backend: world.sides[side],
@@ -118,7 +130,7 @@ export function listedBodies(
   settles: string | undefined,
 ): readonly EventBody[] {
   return SIDES.map((side): EventBody => {
-    const { digest, count, sampledMs } = look.listings[side]
+    const { digest, count, sampledMs, shards } = look.listings[side]
     const listed = {
       type: "side.listed",
       side,
@@ -127,6 +139,7 @@ export function listedBodies(
       digest,
       sampledMs,
       mounts: look.mounts[side],
+      ...(shards !== undefined && { shards }),
     } as const
     return side === "remote" && settles !== undefined ? { ...listed, settles } : listed
   })

@@ -31,4 +31,6 @@ export interface RunOptions {
   }) => void
   readonly onProgress?: (progress: Progress) => void
   readonly isStopped?: () => boolean
+  /** Another device writes to the remote; called once with its name before it is waited for. */
+  readonly onLeaseWait?: (holder: string) => void
 }

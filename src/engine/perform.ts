@@ -5,14 +5,13 @@
  * history store before the first step; the marker is written last, and never ahead of the journal.
  */
 
-import type { Action } from "../model/action.ts"
 import type { SyncError, Trouble } from "../model/errors.ts"
 import type { EventBody, RunCounts } from "../model/event.ts"
 import { type ContentHash, type ConflictId } from "../model/ids.ts"
 import { type Content, SMALL_FILE_BYTES_MAX } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { execute, type Outcome } from "../execute/execute.ts"
-import { type Preserved, preserve } from "../execute/preserve.ts"
+import { type Preserved, preserve, withKept } from "../execute/preserve.ts"
 import { countsOf, exitOf } from "./counts.ts"
 import type { Prepared } from "./cycle.ts"
 import type { Ledger } from "./ledger.ts"
@@ -52,7 +51,7 @@ export async function perform(
     options.union === undefined &&
     ledger.state().root.unfinishedRun === undefined
   if (isIdle) {
-    const isClean = plan.notices.length === 0 && options.project === undefined
+    const isClean = plan.notices.length === 0 && options.project === undefined && look.tombstones.length === 0
     await ledger.append([...prepared.bodies, ...listedBodies(look, isClean ? settings : undefined)], {
       sync: prepared.bodies.length > 0,
       run,
@@ -110,7 +109,7 @@ async function preserveAll(
   { plan, run }: Prepared,
   options: RunOptions,
 ): Promise<Result<Preserved, SyncError>> {
-  const nothing = { items: [], refused: new Map<Action, Trouble>() }
+  const nothing: Preserved = { items: [], hashes: new Map(), refused: new Map() }
   if (plan.actions.every(({ keeps }) => keeps.length === 0)) return ok(nothing)
   const history = await world.history()
   if (!history.ok) return err({ code: "history_write_failed", trouble: history.error })
@@ -170,7 +169,9 @@ async function executeAll(
       onProgress: options.onProgress ?? (() => undefined),
       isStopped: options.isStopped ?? (() => false),
     },
-    numbered.filter(({ action }) => !kept.refused.has(action)),
+    numbered.flatMap(({ action, number }) =>
+      kept.refused.has(action) ? [] : [{ action: withKept(action, kept), number }],
+    ),
   )
   if (!executed.ok) return err({ code: "state_write_failed", trouble: executed.error })
   const recorded = await record.finish(`${options.kind} ${run}`)

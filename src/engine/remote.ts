@@ -3,12 +3,21 @@
 import { isAbsolute, resolve, sep } from "node:path"
 import type { SyncError } from "../model/errors.ts"
 import { err, ok, type Result } from "../model/result.ts"
+import { parseS3Url, type S3Address } from "../s3/address.ts"
 import { expandHome, type Place } from "./config.ts"
 
-export interface Remote {
+export type Remote = FileRemote | S3Remote
+
+export interface FileRemote {
   readonly kind: "file"
   readonly path: string
   /** In its normal form, as it is shown and stored. */
+  readonly url: string
+}
+
+export interface S3Remote {
+  readonly kind: "s3"
+  readonly address: S3Address
   readonly url: string
 }
 
@@ -22,8 +31,14 @@ export function parseRemote(text: string, place: Place): Result<Remote, SyncErro
     return ok({ kind: "file", path: normal, url: `file:${normal}` })
   }
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]
-  if (scheme === "s3" || scheme === "rclone") return err({ code: "unsupported", what: `${scheme}: remotes` })
-  return usage(`${text} is not a remote this program knows: write file:/path/to/folder`)
+  if (scheme === "s3") {
+    const address = parseS3Url(text)
+    return address.ok
+      ? ok({ kind: "s3", address: address.value, url: address.value.url })
+      : usage(address.error)
+  }
+  if (scheme === "rclone") return err({ code: "unsupported", what: `${scheme}: remotes` })
+  return usage(`${text} is not a remote this program knows: write file:/path/to/folder or s3://bucket/prefix`)
 }
 
 /** True where one of the two lies in the other: a sync would copy a folder into itself. */

@@ -36,6 +36,7 @@ export interface ResolveOptions {
   readonly choice: Choice
   readonly confirmedDeletes?: number
   readonly isDryRun: boolean
+  readonly onLeaseWait?: RunOptions["onLeaseWait"]
 }
 
 export interface ResolveReport {
@@ -54,10 +55,13 @@ export async function resolveConflicts(
 ): Promise<Result<ResolveReport, SyncError>> {
   const config = requireConfig(place)
   if (!config.ok) return config
-  const opening = await open(place, config.value, { holder: options.holder })
+  const opening = await open(place, config.value, {
+    holder: options.holder,
+    probing: options.isDryRun ? "never" : "if_missing",
+  })
   if (!opening.ok) return opening
   const { opened } = opening.value
-  return closing(opened.session, () => resolveOpened(opened, options))
+  return closing(opened, () => resolveOpened(opened, options))
 }
 
 async function resolveOpened(
@@ -79,6 +83,7 @@ async function resolveOpened(
     isDryRun: options.isDryRun,
     names: { root: config.syncDir, remote: config.remote },
     ...(options.confirmedDeletes !== undefined && { confirmedDeletes: options.confirmedDeletes }),
+    ...(options.onLeaseWait !== undefined && { onLeaseWait: options.onLeaseWait }),
   }
   if (!options.isDryRun) {
     const resumed = await resumeUndo(world, ledger, runOptions)
@@ -183,13 +188,13 @@ async function concludeResolve(
     const resolved = resolvings.map((each) => ({ ...each, isVerified: false }))
     return ok({ run: undefined, resolved, failed: [], already, actions, exit: 0 })
   }
-  const { world, session, config } = opened
+  const { world, session } = opened
   const troubles = resolvings.map((each) => troubleOf(each, cycle))
   const resolved = resolvings.filter((_, index) => troubles[index] === undefined)
   // Only now is it known that every step was made; a crash before this leaves the conflict to the next run's look.
   const bodies = resolved.filter((each) => actionsOf(each, plan.actions).length > 0).map(resolvedBody)
   await session.ledger.append(bodies, { sync: true, run: cycle.prepared.run })
-  await publishStatus({ session, config, cycle })
+  await publishStatus({ session, cycle })
   const failed = resolvings.flatMap(({ record }, index) => {
     const trouble = troubles[index]
     return trouble === undefined ? [] : [{ record, trouble }]

@@ -29,10 +29,24 @@ export function ensureIgnoreFile(place: Place): Result<void, SyncError> {
 }
 
 export function refreshRcloneFilter(place: Place): Result<void, SyncError> {
-  const patterns = readText(join(place.stateRoot, IGNORE_FILE)) ?? ""
+  const { file, wanted, found } = rcloneForm(place)
+  return found === wanted ? ok(undefined) : writePrivate(file, wanted)
+}
+
+/** The patterns are there, and their rclone form says the same. */
+export function areRulesFresh(place: Place): boolean {
+  const { wanted, found } = rcloneForm(place)
+  return found === wanted && readText(join(place.stateRoot, IGNORE_FILE)) !== undefined
+}
+
+function rcloneForm(place: Place): {
+  readonly file: string
+  readonly wanted: string
+  readonly found: string | undefined
+} {
   const file = join(place.stateRoot, RCLONE_FILE)
-  const filter = rcloneFilter(patterns)
-  return readText(file) === filter ? ok(undefined) : writePrivate(file, filter)
+  const patterns = readText(join(place.stateRoot, IGNORE_FILE)) ?? ""
+  return { file, wanted: rcloneFilter(patterns), found: readText(file) }
 }
 
 async function projectPatterns(disk: Disk): Promise<ReadonlyMap<string, string>> {

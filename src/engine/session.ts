@@ -22,7 +22,7 @@ import type { Trouble } from "../model/errors.ts"
 import { type Config, makePrivateDirectory, type Place, writePrivate } from "./config.ts"
 import { journalError } from "./ledger.ts"
 import { type Ledger, openLedger } from "./ledger.ts"
-import type { Remote } from "./remote.ts"
+import type { OpenRemote } from "./open-remote.ts"
 import { readRules } from "./rules.ts"
 import { catchStoreErrors } from "./store-errors.ts"
 import type { World } from "./world.ts"
@@ -114,7 +114,8 @@ export async function openStore(
   }
 }
 
-function readHolder(directory: string): Partial<Holder> {
+/** Who holds the journal, or held it last. */
+export function readHolder(directory: string): Partial<Holder> {
   try {
     return JSON.parse(readFileSync(join(directory, "lock.json"), "utf8")) as Holder
   } catch {
@@ -136,43 +137,32 @@ export function setAside(directory: string, at: string): Result<string, SyncErro
   }
 }
 
-export interface Folders {
-  readonly local: Disk
-  readonly remote: Disk
-}
-
-/** Opens both folders; says which one is not there. */
-export function openFolders(syncDir: string, remote: Remote): Result<Folders, SyncError> {
+/** Opens the sync directory; says why it is not there. */
+export function openLocal(syncDir: string): Result<Disk, SyncError> {
   const local = openNodeDisk(syncDir)
-  if (!local.ok)
-    return err({
-      code: "root_changed",
-      dir: syncDir,
-      why: local.error.errno === "ENOTDIR" ? "not_a_directory" : "missing",
-    })
-  const remoteDisk = openNodeDisk(remote.path)
-  if (!remoteDisk.ok) return err({ code: "remote_changed", remote: remote.url, why: "missing" })
-  return ok({ local: local.value, remote: remoteDisk.value })
+  if (local.ok) return local
+  const why = local.error.errno === "ENOTDIR" ? "not_a_directory" : "missing"
+  return err({ code: "root_changed", dir: syncDir, why })
 }
 
 export async function openWorld(at: {
   readonly place: Place
   readonly config: Pick<Config, "syncDir" | "historyLargeFileBytes">
   readonly session: Session
-  readonly folders: Folders
+  readonly local: Disk
+  readonly remote: OpenRemote
   readonly device: DeviceId
 }): Promise<World> {
-  const { place, config, session, folders, device } = at
-  const deps = { device, sha256, nowMs: clock.nowMs }
+  const { place, config, session, local, remote, device } = at
   return {
     sides: {
-      local: folderBackend({ ...deps, disk: folders.local }),
-      remote: folderBackend({ ...deps, disk: folders.remote, isRemote: true }),
+      local: folderBackend({ device, sha256, nowMs: clock.nowMs, disk: local }),
+      remote: remote.backend(device),
     },
     store: session.store,
     history: () => openHistory(session.directory, config.syncDir),
-    marker: { read: () => readMarker(folders.local), write: (marker) => writeMarker(folders.local, marker) },
-    rules: await readRules(place, folders.local),
+    marker: { read: () => readMarker(local), write: (marker) => writeMarker(local, marker) },
+    rules: await readRules(place, local),
     clock,
     random,
     sha256,

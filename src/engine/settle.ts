@@ -11,7 +11,7 @@ import type { EventBody, StepResult } from "../model/event.ts"
 import type { RunId } from "../model/ids.ts"
 import type { RelativePath } from "../model/path.ts"
 import type { AsideFound, Settled } from "../model/ports.ts"
-import { ok, type Result } from "../model/result.ts"
+import { err, ok, type Result } from "../model/result.ts"
 import { SIDES, type Side } from "../model/side.ts"
 import type { Aside, OpenIntent } from "../model/state.ts"
 import { appendEpoch } from "./epoch.ts"
@@ -21,16 +21,18 @@ import type { World } from "./world.ts"
 /** An editor that still has the old file open may save into it; after this long it has surely closed or saved. */
 export const ASIDE_AGE_MS = 60_000
 
-export async function settleIntents(world: World, ledger: Ledger): Promise<Result<void, Trouble>> {
+type Unsettled = Trouble & { readonly side?: Side }
+
+export async function settleIntents(world: World, ledger: Ledger): Promise<Result<void, Unsettled>> {
   const intents = [...ledger.state().intents.values()]
   const settled: { readonly intent: OpenIntent; readonly body: EventBody }[] = []
   for (const intent of intents) {
-    const body = await settleIntent(world, intent)
+    const body = await settleIntent(world, ledger, intent)
     if (!body.ok) return body
     settled.push({ intent, body: body.value })
   }
   const named = await nameInEpoch(world, ledger, intents)
-  if (!named.ok) return named
+  if (!named.ok) return err({ ...named.error, side: "remote" })
   for (const { intent, body } of settled) {
     await ledger.append([body], { sync: true, run: intent.run })
     await retireSettled(world, intent)
@@ -54,13 +56,22 @@ async function nameInEpoch(
   return ok(undefined)
 }
 
-async function settleIntent(world: World, intent: OpenIntent): Promise<Result<EventBody, Trouble>> {
+async function settleIntent(
+  world: World,
+  ledger: Ledger,
+  intent: OpenIntent,
+): Promise<Result<EventBody, Unsettled>> {
   const settled: Settled[] = []
   for (const [index, step] of intent.steps.entries()) {
     const mark = intent.marks[index]
     if (mark === undefined) continue
-    const found = await world.sides[step.side].settle({ op: mark.op, step }, mark)
-    if (!found.ok) return found
+    const found = await world.sides[step.side].settle({ op: mark.op, step }, mark, async () => {
+      await ledger.append([{ type: "delete.sent", intent: intent.sequence, op: mark.op }], {
+        sync: true,
+        run: intent.run,
+      })
+    })
+    if (!found.ok) return err({ ...found.error, side: step.side })
     settled.push(found.value)
   }
   if (settled.every(({ kind }) => kind === "applied")) return ok(doneBody(intent, settled))

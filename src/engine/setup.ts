@@ -3,34 +3,38 @@
  * setup repairs only what is missing.
  */
 
-import { mkdirSync, readFileSync, realpathSync, statSync } from "node:fs"
-import { dirname, join, resolve } from "node:path"
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs"
+import { join } from "node:path"
 import type { SyncError } from "../model/errors.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { profileNamed } from "../model/settings.ts"
-import { folderBackend } from "../backend/folder.ts"
+import type { Disk } from "../disk/disk.ts"
 import { probeLinks } from "../disk/probe-links.ts"
+import type { Tier } from "../s3/verdict.ts"
 import { adopt, findOrCreateEpoch, newDeviceId } from "./adopt.ts"
-import { type Config, DEFAULTS, errnoOf, expandHome, type Place, readConfig, writeConfig } from "./config.ts"
+import { type Config, DEFAULTS, errnoOf, type Place, readConfig, writeConfig } from "./config.ts"
 import type { Cycle } from "./cycle.ts"
-import { overlaps, parseRemote, type Remote } from "./remote.ts"
+import { openFolder, type OpenRemote } from "./open-remote.ts"
+import { writeProbe } from "./probe-file.ts"
 import { ensureIgnoreFile, refreshRcloneFilter } from "./rules.ts"
 import {
-  clock,
-  type Folders,
   type Holder,
-  openFolders,
+  historyDirectory,
+  journalDirectory,
+  openLocal,
   openSession,
   openWorld,
   random,
-  sha256,
-  stateDirectory,
-  historyDirectory,
   type Session,
+  stateDirectory,
 } from "./session.ts"
+import { openForSetup, prepareStore } from "./setup-store.ts"
+import { chooseTarget, type Target } from "./setup-target.ts"
+import { publishStatus } from "./status-file.ts"
+import type { AskCredentials } from "./store-access.ts"
 import { closing } from "./store-errors.ts"
 import { sync } from "./sync.ts"
-import { publishStatus } from "./status-file.ts"
+import type { World } from "./world.ts"
 
 export interface SetupOptions {
   readonly dir?: string
@@ -39,9 +43,20 @@ export interface SetupOptions {
   readonly defaultDeviceName: string
   readonly isDryRun: boolean
   readonly holder: Holder
+  /** Absent where there is nobody to ask. */
+  readonly askCredentials?: AskCredentials
+  /** The user takes the risk of several devices on a remote that cannot keep them apart. */
+  readonly allowsUnsafeWriters?: boolean
 }
 
 export type StepResult = "created" | "already_done" | "would_create"
+
+/** What the server of an object store was found to promise; absent where that is still to be asked. */
+export interface SetupGuard {
+  readonly tier?: Tier
+  readonly server?: string
+  readonly result: StepResult
+}
 
 export interface SetupReport {
   readonly syncDir: string
@@ -49,15 +64,12 @@ export interface SetupReport {
   readonly device: { readonly id: string; readonly name: string }
   readonly directory: StepResult
   readonly remoteFolder: StepResult
+  /** Only of an object store. */
+  readonly guard?: SetupGuard
   readonly state: StepResult
   readonly hasGitLink: boolean
   readonly baseline: StepResult
   readonly cycle?: Cycle
-}
-
-/** The folder that other programs mount the cloud on; a sync of it would sync the cloud with itself. */
-export function mountDirectory(place: Place): string {
-  return join(place.home, "basic-memory-cloud")
 }
 
 export async function setup(place: Place, options: SetupOptions): Promise<Result<SetupReport, SyncError>> {
@@ -66,10 +78,16 @@ export async function setup(place: Place, options: SetupOptions): Promise<Result
   const target = chooseTarget(place, options, existing.value)
   if (!target.ok) return target
   const { syncDir, remote } = target.value
-  const prepared = prepareFolders(syncDir, remote, options.isDryRun)
+  // An object store is asked first: where it does not let us in, nothing was made anywhere.
+  const reached =
+    remote.kind === "s3"
+      ? await prepareStore(place, remote, { ...options, stateKey: existing.value?.stateKey })
+      : ok(undefined)
+  if (!reached.ok) return reached
+  const prepared = prepareFolders(target.value, options.isDryRun)
   if (!prepared.ok) return prepared
-  const { directory, remoteFolder } = prepared.value
-  const about = { syncDir, remote: remote.url, directory, remoteFolder }
+  const guard = reached.value?.guard
+  const about = { syncDir, remote: remote.url, ...prepared.value, ...(guard !== undefined && { guard }) }
   const deviceName = options.deviceName ?? existing.value?.deviceName ?? options.defaultDeviceName
   if (options.isDryRun)
     return ok({
@@ -79,8 +97,6 @@ export async function setup(place: Place, options: SetupOptions): Promise<Result
       hasGitLink: false,
       baseline: "would_create",
     })
-  const folders = openFolders(syncDir, remote)
-  if (!folders.ok) return folders
   const config: Omit<Config, "stateKey"> = {
     syncDir,
     remote: remote.url,
@@ -89,61 +105,23 @@ export async function setup(place: Place, options: SetupOptions): Promise<Result
     autoSyncIntervalS: existing.value?.autoSyncIntervalS ?? DEFAULTS.intervalS,
     historyLargeFileBytes: existing.value?.historyLargeFileBytes ?? DEFAULTS.largeFileBytes,
   }
-  const ready = await makeBaseline(place, { config, folders: folders.value, remote, options })
-  return ready.ok ? ok({ ...about, ...ready.value }) : ready
-}
-
-function chooseTarget(
-  place: Place,
-  options: SetupOptions,
-  existing: Config | undefined,
-): Result<{ readonly syncDir: string; readonly remote: Remote }, SyncError> {
-  const url = options.remote ?? existing?.remote
-  if (url === undefined)
-    return err({ code: "usage", message: "name the remote: --remote file:/path/to/folder" })
-  const remote = parseRemote(url, place)
-  if (!remote.ok) return remote
-  const dir = options.dir ?? existing?.syncDir ?? join(place.home, "basic-memory-cloud-sync")
-  const syncDir = resolve(expandHome(dir, place.home))
-  const mount = refuseMount(place, syncDir, dir)
-  if (mount !== undefined) return err(mount)
-  if (overlaps(realPath(syncDir), realPath(remote.value.path))) {
-    return err({
-      code: "usage",
-      message: `the sync directory ${syncDir} and the remote ${remote.value.path} lie in one another`,
-    })
-  }
-  if (overlaps(realPath(syncDir), realPath(place.stateRoot))) {
-    return err({
-      code: "usage",
-      message: `the sync directory ${syncDir} and the state in ${place.stateRoot} lie in one another`,
-    })
-  }
-  return ok({ syncDir, remote: remote.value })
-}
-
-/** Also through a symbolic link, and for a folder inside the mount. */
-export function refuseMount(place: Place, syncDir: string, asTyped: string): SyncError | undefined {
-  const mount = mountDirectory(place)
-  const isMount = [syncDir, realPath(syncDir)].some((path) =>
-    [mount, realPath(mount)].some((at) => path === at || path.startsWith(`${at}/`)),
-  )
-  return isMount ? { code: "mount_dir", dir: asTyped } : undefined
-}
-
-/** The path with every symbolic link in its existing part followed. */
-function realPath(path: string): string {
+  const local = openLocal(syncDir)
+  if (!local.ok) return local
+  const opened =
+    remote.kind === "file"
+      ? openFolder(remote)
+      : await openForSetup(place, remote, { probe: reached.value?.probe, deviceName })
+  if (!opened.ok) return opened
   try {
-    return realpathSync(path)
-  } catch {
-    const parent = dirname(path)
-    return parent === path ? path : join(realPath(parent), path.slice(parent.length).replace(/^\//, ""))
+    const ready = await makeBaseline(place, { config, local: local.value, remote: opened.value, options })
+    return ready.ok ? ok({ ...about, ...ready.value }) : ready
+  } finally {
+    opened.value.close()
   }
 }
 
 function prepareFolders(
-  syncDir: string,
-  remote: Remote,
+  { syncDir, remote }: Target,
   isDryRun: boolean,
 ): Result<Pick<SetupReport, "directory" | "remoteFolder">, SyncError> {
   const local = ensureDirectory(syncDir, { isDryRun, makesParents: true })
@@ -153,6 +131,7 @@ function prepareFolders(
       what: `create the sync directory ${syncDir}`,
       trouble: { code: "io", path: syncDir, detail: local.error },
     })
+  if (remote.kind !== "file") return ok({ directory: local.value, remoteFolder: "already_done" })
   // A missing parent may be a disk that is not mounted; a folder made in its place would look like an empty cloud.
   const folder = ensureDirectory(remote.path, { isDryRun, makesParents: false })
   if (!folder.ok)
@@ -184,81 +163,95 @@ function ensureDirectory(
 
 type Baseline = Pick<SetupReport, "device" | "state" | "hasGitLink" | "baseline" | "cycle">
 
-async function makeBaseline(
-  place: Place,
-  at: {
-    readonly config: Omit<Config, "stateKey">
-    readonly folders: Folders
-    readonly remote: Remote
-    readonly options: SetupOptions
-  },
-): Promise<Result<Baseline, SyncError>> {
-  const { folders, remote, options } = at
-  const linked = await askForLinks(folders, [at.config.syncDir, remote.path])
+interface Parts {
+  readonly config: Omit<Config, "stateKey">
+  readonly local: Disk
+  readonly remote: OpenRemote
+  readonly options: SetupOptions
+}
+
+async function makeBaseline(place: Place, at: Parts): Promise<Result<Baseline, SyncError>> {
+  const { local, remote, options } = at
+  const linked = await askForLinks(at)
   if (!linked.ok) return linked
   const provisional = newDeviceId(random.hex128())
-  const epochDeps = { disk: folders.remote, device: provisional, sha256, nowMs: clock.nowMs }
-  const found = await findOrCreateEpoch(folderBackend(epochDeps), random.hex128)
+  const found = await findOrCreateEpoch(remote.backend(provisional), random.hex128)
   if (!found.ok)
-    return err({ code: "setup_failed", what: `use ${remote.url} as the remote`, trouble: found.error })
-  const { epoch } = found.value
+    return err({ code: "setup_failed", what: `use ${remote.remote.url} as the remote`, trouble: found.error })
+  const { epoch, isNew: isFirst } = found.value
+  const directory = stateDirectory(place, epoch.id)
+  if (!isFirst && !existsSync(journalDirectory(directory)) && isUnsafe(remote, options))
+    return err({
+      code: "confirm_needed",
+      what: `A second device on ${remote.remote.url}`,
+      flag: "--unsafe-multi-writer",
+    })
   const config: Config = { ...at.config, stateKey: epoch.id }
   const ignored = ensureIgnoreFile(place)
   if (!ignored.ok) return ignored
   const filtered = refreshRcloneFilter(place)
   if (!filtered.ok) return filtered
-  const session = await openSession(stateDirectory(place, config.stateKey), {
-    holder: options.holder,
-    createIfMissing: true,
-  })
+  const session = await openSession(directory, { holder: options.holder, createIfMissing: true })
   if (!session.ok) return session
   return closing<Baseline>(session.value, async () => {
     const { ledger } = session.value
     const isNew = ledger.head().sequence === 0
+    remote.keepIn(directory)
+    if (remote.probe !== undefined) {
+      const kept = writeProbe(directory, remote.probe)
+      if (!kept.ok) return kept
+    }
     const device = ledger.state().root.device?.id ?? provisional
-    const world = await openWorld({ place, config, session: session.value, folders, device })
+    const world = await openWorld({ place, config, session: session.value, local, remote, device })
     const adopted = await adopt(world, ledger, { deviceName: config.deviceName, epoch })
     if (!adopted.ok) return adopted
     const saved = writeConfig(place, config)
     if (!saved.ok) return saved
-    const hasBaseline = ledger.state().root.lastRun !== undefined
     const report = {
       device: { id: device, name: config.deviceName },
       state: isNew ? "created" : "already_done",
     } as const
-    if (hasBaseline)
-      return ok({
-        ...report,
-        hasGitLink: leadsToHistory(config.syncDir, session.value),
-        baseline: "already_done",
-      })
-    const ran = await sync(world, ledger, {
-      kind: "resync",
-      command: options.holder.command,
-      profile: profileNamed(config.defaultProfile),
-      isDryRun: false,
-      union: "setup",
-      names: { root: config.syncDir, remote: config.remote },
-    })
+    const isDone = ledger.state().root.lastRun !== undefined
+    const ran = isDone ? ok(undefined) : await firstSync({ world, session: session.value, config, options })
     if (!ran.ok) return ran
-    await publishStatus({ session: session.value, config, cycle: ran.value })
-    return ok({
-      ...report,
-      hasGitLink: leadsToHistory(config.syncDir, session.value),
-      baseline: "created",
-      cycle: ran.value,
-    })
+    const hasGitLink = leadsToHistory(config.syncDir, session.value)
+    if (ran.value === undefined) return ok({ ...report, hasGitLink, baseline: "already_done" })
+    return ok({ ...report, hasGitLink, baseline: "created", cycle: ran.value })
   })
 }
 
-async function askForLinks(
-  folders: Folders,
-  [local, remote]: readonly [string, string],
-): Promise<Result<void, SyncError>> {
-  for (const [disk, path] of [
-    [folders.local, local],
-    [folders.remote, remote],
-  ] as const) {
+/** Nothing that the server can do keeps two devices apart, and the user did not say that this is meant. */
+function isUnsafe({ probe }: OpenRemote, { allowsUnsafeWriters = false }: SetupOptions): boolean {
+  return probe?.verdict.tier === "D" && !allowsUnsafeWriters
+}
+
+async function firstSync(at: {
+  readonly world: World
+  readonly session: Session
+  readonly config: Config
+  readonly options: SetupOptions
+}): Promise<Result<Cycle, SyncError>> {
+  const { world, session, config, options } = at
+  const ran = await sync(world, session.ledger, {
+    kind: "resync",
+    command: options.holder.command,
+    profile: profileNamed(config.defaultProfile),
+    isDryRun: false,
+    union: "setup",
+    names: { root: config.syncDir, remote: config.remote },
+  })
+  if (ran.ok) await publishStatus({ session, cycle: ran.value })
+  return ran
+}
+
+async function askForLinks({ config, local, remote }: Parts): Promise<Result<void, SyncError>> {
+  const disks = [
+    { disk: local, path: config.syncDir },
+    ...(remote.disk !== undefined && remote.remote.kind === "file"
+      ? [{ disk: remote.disk, path: remote.remote.path }]
+      : []),
+  ]
+  for (const { disk, path } of disks) {
     const linked = await probeLinks(disk, random.hex128())
     if (linked.ok) continue
     const what = `sync ${path}, whose disk cannot link files: none could be replaced without a risk`
@@ -268,7 +261,7 @@ async function askForLinks(
 }
 
 /** False where the directory has a `.git` of the user's own, which stays; our history is then read with `--git-dir`. */
-function leadsToHistory(syncDir: string, { directory }: Session): boolean {
+export function leadsToHistory(syncDir: string, { directory }: Pick<Session, "directory">): boolean {
   try {
     return readFileSync(join(syncDir, ".git"), "utf8").trimEnd() === `gitdir: ${historyDirectory(directory)}`
   } catch {

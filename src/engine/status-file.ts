@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { SIDES } from "../model/side.ts"
-import { type Config, writePrivate } from "./config.ts"
+import { writePrivate } from "./config.ts"
 import type { Cycle } from "./cycle.ts"
 import type { Session } from "./session.ts"
 import { gatherFacts, type StatusFacts } from "./status-facts.ts"
@@ -22,16 +22,11 @@ export interface StatusFile {
     readonly as_of: string
   }
   readonly conflicts_open: number
-  readonly guard: string
   /** Absent in a file that an earlier version of this program wrote. */
   readonly facts?: StatusFacts
 }
 
-export async function publishStatus(at: {
-  readonly session: Session
-  readonly config: Pick<Config, "remote">
-  readonly cycle: Cycle
-}): Promise<void> {
+export async function publishStatus(at: { readonly session: Session; readonly cycle: Cycle }): Promise<void> {
   const { session, cycle } = at
   const now = new Date().toISOString()
   const before = readStatus(session.directory)
@@ -57,7 +52,6 @@ export async function publishStatus(at: {
     files: loaded.value.paths.size,
     waiting: { ...waiting, deletes: 0, as_of: now },
     conflicts_open: loaded.value.openConflicts.size,
-    guard: "guarded_rename",
     facts: await gatherFacts(session.ledger, run, before?.facts),
   })
 }

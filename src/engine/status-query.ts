@@ -13,10 +13,24 @@ import type { SyncError } from "../model/errors.ts"
 import { ok, type Result } from "../model/result.ts"
 import { isReserved } from "../model/path.ts"
 import { type Config, type Place, readConfig } from "./config.ts"
-import { parseRemote } from "./remote.ts"
+import { deleteMode, type Tier } from "../s3/verdict.ts"
+import { readProbe } from "./probe-file.ts"
+import { parseRemote, type Remote } from "./remote.ts"
 import { readRules } from "./rules.ts"
 import { clock, journalDirectory, stateDirectory } from "./session.ts"
 import { readStatus, type StatusFile } from "./status-file.ts"
+
+/** How the remote keeps a write from replacing what was not seen. */
+export type Guard =
+  | { readonly kind: "guarded_rename" }
+  | { readonly kind: "not_probed" }
+  | {
+      readonly kind: "conditional" | "lease"
+      readonly tier: Tier
+      readonly deletes: "conditional" | "tombstone" | "lease"
+      readonly server?: string
+      readonly probedMs: number
+    }
 
 export interface StatusReport {
   readonly state: "not_set_up" | "no_journal" | "ready"
@@ -24,6 +38,7 @@ export interface StatusReport {
   readonly isLocalThere: boolean
   /** Absent where only a request could tell. */
   readonly isRemoteThere?: boolean
+  readonly guard?: Guard
   readonly published?: StatusFile
   readonly verified?: { readonly at: string; readonly isIntact: boolean }
   /** Absent where the sync directory cannot be read. */
@@ -39,7 +54,7 @@ export async function queryStatus(place: Place): Promise<Result<StatusReport, Sy
   const { syncDir, remote, stateKey } = config.value
   const directory = stateDirectory(place, stateKey)
   const parsed = parseRemote(remote, place)
-  const folder = parsed.ok ? parsed.value.path : undefined
+  const folder = parsed.ok && parsed.value.kind === "file" ? parsed.value.path : undefined
   const published = readStatus(directory)
   const verified = readVerified(directory)
   const projects = await countProjects(place, { syncDir, folder })
@@ -49,10 +64,26 @@ export async function queryStatus(place: Place): Promise<Result<StatusReport, Sy
     isLocalThere: isDirectory(syncDir),
     nowMs,
     ...(folder !== undefined && { isRemoteThere: isDirectory(folder) }),
+    ...(parsed.ok && { guard: guardOf(parsed.value, directory) }),
     ...(published !== undefined && { published }),
     ...(verified !== undefined && { verified }),
     ...(projects !== undefined && { projects }),
   })
+}
+
+export function guardOf(remote: Remote, directory: string): Guard {
+  if (remote.kind === "file") return { kind: "guarded_rename" }
+  const probe = readProbe(directory)
+  if (probe === undefined || probe.url !== remote.url) return { kind: "not_probed" }
+  const { tier, server } = probe.verdict
+  const deletes = deleteMode(probe.verdict)
+  return {
+    kind: deletes === "lease" ? "lease" : "conditional",
+    tier,
+    deletes,
+    probedMs: probe.atMs,
+    ...(server !== undefined && { server }),
+  }
 }
 
 function isDirectory(path: string): boolean {
@@ -85,7 +116,7 @@ async function folderNames(disk: Disk): Promise<readonly string[] | undefined> {
 }
 
 /** Left by `history verify`. */
-function readVerified(directory: string): StatusReport["verified"] {
+export function readVerified(directory: string): StatusReport["verified"] {
   try {
     const { at, intact } = JSON.parse(readFileSync(join(directory, "verified.json"), "utf8")) as Record<
       string,

@@ -46,6 +46,7 @@ export interface TakeBackOptions {
   readonly ifChanged: IfChanged
   readonly confirmedDeletes?: number
   readonly isDryRun: boolean
+  readonly onLeaseWait?: RunOptions["onLeaseWait"]
   /** Do exactly this plan, or nothing. */
   readonly apply?: SavedPlan
 }
@@ -62,11 +63,14 @@ export async function takeBack<T>(
 ): Promise<Result<T, SyncError>> {
   const config = requireConfig(place)
   if (!config.ok) return config
-  const opening = await open(place, config.value, { holder: options.holder })
+  const opening = await open(place, config.value, {
+    holder: options.holder,
+    probing: options.isDryRun ? "never" : "if_missing",
+  })
   if (!opening.ok) return opening
   const { opened } = opening.value
   const { session, world } = opened
-  return closing(session, async () => {
+  return closing(opened, async () => {
     const runOptions: RunOptions = {
       kind: options.mode,
       command: options.holder.command,
@@ -74,6 +78,7 @@ export async function takeBack<T>(
       isDryRun: options.isDryRun,
       names: { root: config.value.syncDir, remote: config.value.remote },
       ...(options.confirmedDeletes !== undefined && { confirmedDeletes: options.confirmedDeletes }),
+      ...(options.onLeaseWait !== undefined && { onLeaseWait: options.onLeaseWait }),
     }
     if (!options.isDryRun) {
       const resumed = await resumeUndo(world, session.ledger, runOptions)
@@ -94,7 +99,7 @@ export async function takeBack<T>(
       options.isDryRun ? undefined : options.apply,
     )
     if (!ran.ok) return ran
-    if (!options.isDryRun) await publishStatus({ session, config: config.value, cycle: ran.value.cycle })
+    if (!options.isDryRun) await publishStatus({ session, cycle: ran.value.cycle })
     return ok(await conclude({ kind: "ran", ran: ran.value, request, opened }))
   })
 }

@@ -6,7 +6,7 @@
  */
 
 import type { Action, Step } from "../model/action.ts"
-import type { Version } from "../model/entry.ts"
+import { type Version, withOrigin } from "../model/entry.ts"
 import type { Trouble } from "../model/errors.ts"
 import type { ActionSummary, EventBody, StepResult } from "../model/event.ts"
 import type { ContentHash, OpId, Sequence } from "../model/ids.ts"
@@ -30,11 +30,12 @@ type Effect = Extract<Applied, { kind: "applied" }>
 export async function applyAction(
   sides: { readonly [S in Side]: Backend },
   staged: Staged,
+  sending: (op: OpId) => Promise<void>,
 ): Promise<Attempted> {
   const effects: Effect[] = []
   for (const [index, operation] of staged.operations.entries()) {
     const mark = staged.marks[index] ?? { op: operation.op }
-    const applied = await sides[operation.step.side].apply(operation, mark)
+    const applied = await sides[operation.step.side].apply(operation, mark, () => sending(operation.op))
     if (applied.ok && applied.value.kind === "applied") {
       effects.push(applied.value)
       continue
@@ -79,11 +80,12 @@ function doneEvent(at: {
 /** What was read in order to copy it is known by its hash from now on, and need not be read again to be compared. */
 function sourcesRead({ operations, contents }: Staged): readonly StepResult[] {
   return operations.flatMap(({ op, step }): readonly StepResult[] => {
-    const hash = contents.get(op)?.hash
-    if (step.kind !== "write" || step.source.kind !== "side" || hash === undefined) return []
+    const content = contents.get(op)
+    if (step.kind !== "write" || step.source.kind !== "side" || content === undefined) return []
     const { side, path, version } = step.source
-    return path === step.path && version.hash === undefined
-      ? [{ op, side, path, version: { ...version, hash } }]
+    const isNews = version.hash === undefined || version.isUploadTime === true
+    return path === step.path && isNews
+      ? [{ op, side, path, version: { ...withOrigin(version, content.origin), hash: content.hash } }]
       : []
   })
 }
@@ -159,13 +161,19 @@ function withHash(
   }
 }
 
-/** Where the plan could not name the content yet, what was read names it. */
+/** Where the plan could not name the content or its time yet, what was read names them. */
 export function completed(agreement: Agreement, { operations, contents }: Staged): Agreement {
-  if (agreement.content === undefined || agreement.content.hash !== undefined) return agreement
+  if (agreement.content === undefined) return agreement
   for (const { op, step } of operations) {
-    const hash = contents.get(op)?.hash
-    if (step.kind === "write" && step.path === agreement.path && hash !== undefined)
-      return { ...agreement, content: { ...agreement.content, hash } }
+    const content = contents.get(op)
+    if (step.kind !== "write" || step.path !== agreement.path || content === undefined) continue
+    const planned = agreement.content
+    const isOfSource =
+      step.source.kind === "side" &&
+      step.source.version.isUploadTime === true &&
+      step.source.version.mtimeMs === planned.mtimeMs
+    const mtimeMs = isOfSource ? step.mtimeMs : planned.mtimeMs
+    return { ...agreement, content: { ...planned, hash: content.hash, mtimeMs } }
   }
   return agreement
 }

@@ -76,7 +76,6 @@ const WAVE_ACTIONS_MAX = 256
 const WAVE_BYTES_MAX = 64 * 1024 * 1024
 const EPOCH_ACTIONS_MAX = 1000
 const EPOCH_INTERVAL_MS = 30_000
-const LANES = 16
 
 export async function execute(
   deps: ExecuteDeps,
@@ -140,15 +139,24 @@ function waveKind(action: Action): string {
   return action.op === "move" || action.op === "delete" ? action.op : "write"
 }
 
+/** As many as the slower side is worth. */
+function lanesOf({ deps }: Run): number {
+  return Math.max(...SIDES.map((side) => deps.sides[side].capabilities.lanes))
+}
+
 async function runWave(run: Run, wave: readonly Numbered[]): Promise<Result<void, Trouble>> {
   const { deps } = run
   const staged = await stageWave(run, wave)
   if (staged.length === 0) return ok(undefined)
   const intents = await deps.append(staged.map(intentOf), { sync: true })
   const pending: Pending[] = []
-  await inLanes(staged, async (item, index) => {
-    const attempted = await applyAction(deps.sides, item)
-    pending.push({ staged: item, intent: intents[index]?.seq ?? 0, attempted })
+  const sending = together((bodies) => deps.append(bodies, { sync: true }))
+  await inLanes(lanesOf(run), staged, async (item, index) => {
+    const intent = intents[index]?.seq ?? 0
+    const attempted = await applyAction(deps.sides, item, (op) =>
+      sending({ type: "delete.sent", intent, op }),
+    )
+    pending.push({ staged: item, intent, attempted })
     run.bytesDone += item.action.sizeBytes
     deps.onProgress({
       done: run.outcomes.length + run.pending.length + pending.length,
@@ -173,7 +181,7 @@ function pendingBytes({ pending }: Run): number {
 async function stageWave(run: Run, wave: readonly Numbered[]): Promise<readonly Staged[]> {
   const staged: Staged[] = []
   const failed: { readonly numbered: Numbered; readonly trouble: Trouble }[] = []
-  await inLanes(wave, async (numbered) => {
+  await inLanes(lanesOf(run), wave, async (numbered) => {
     const blocked = deleteBlockedBy(run, numbered.action)
     const result = blocked === undefined ? await stageAction(run.deps, numbered) : err(blocked)
     if (result.ok) staged.push(result.value)
@@ -287,7 +295,28 @@ async function concludeAction(
   })
 }
 
+/** What is asked for while an append is under way goes into the next one: many at once cost one fsync. */
+function together(
+  append: (bodies: readonly EventBody[]) => Promise<unknown>,
+): (body: EventBody) => Promise<void> {
+  let waiting: EventBody[] = []
+  let next: Promise<unknown> | undefined
+  let underWay: Promise<unknown> = Promise.resolve()
+  return async (body) => {
+    waiting.push(body)
+    next ??= underWay.then(() => {
+      const bodies = waiting
+      waiting = []
+      next = undefined
+      underWay = append(bodies)
+      return underWay
+    })
+    await next
+  }
+}
+
 async function inLanes<T>(
+  lanes: number,
   items: readonly T[],
   work: (item: T, index: number) => Promise<void>,
 ): Promise<void> {
@@ -299,5 +328,5 @@ async function inLanes<T>(
       if (item !== undefined) await work(item, index)
     }
   }
-  await Promise.all(Array.from({ length: Math.min(LANES, items.length) }, lane))
+  await Promise.all(Array.from({ length: Math.min(lanes, items.length) }, lane))
 }

@@ -24,6 +24,8 @@ export interface PreserveDeps {
 export interface Preserved {
   readonly items: readonly (readonly [ContentHash, GitOid])[]
   readonly commit?: GitOid
+  /** Of what was kept and not known before: what it is. */
+  readonly hashes: ReadonlyMap<Keep, ContentHash>
   /** Actions that must not happen, because what they destroy could not be kept. */
   readonly refused: ReadonlyMap<Action, Trouble>
 }
@@ -34,11 +36,12 @@ export async function preserve(
   commit: { readonly message: string; readonly atMs: number },
 ): Promise<Result<Preserved, Trouble>> {
   const missing = await missingKeeps(deps, actions)
-  if (missing.length === 0) return ok({ items: [], refused: new Map() })
+  if (missing.length === 0) return ok({ items: [], hashes: new Map(), refused: new Map() })
   const writer = await deps.history.begin()
   if (!writer.ok) return writer
   const items = new Map<ContentHash, GitOid>()
   const changes: TreeChange[] = []
+  const hashes = new Map<Keep, ContentHash>()
   const refused = new Map<Action, Trouble>()
   for (const { action, keep } of missing) {
     if (refused.has(action)) continue
@@ -53,13 +56,14 @@ export async function preserve(
       continue
     }
     items.set(kept.value.hash, kept.value.oid)
+    hashes.set(keep, kept.value.hash)
     if (!kept.value.isLarge) changes.push({ path: keep.path, oid: kept.value.oid })
   }
   const committed = await writer.value.commit({ ...commit, changes })
   if (!committed.ok) return abandon(writer.value, committed.error)
   const finished = await writer.value.finish()
   if (!finished.ok) return abandon(writer.value, finished.error)
-  return ok({ items: [...items], commit: committed.value, refused })
+  return ok({ items: [...items], commit: committed.value, hashes, refused })
 }
 
 async function abandon(writer: HistoryWriter, trouble: Trouble): Promise<Result<never, Trouble>> {
@@ -102,4 +106,14 @@ function storeContent(
   isLarge: boolean,
 ): Promise<Result<GitOid, Trouble>> {
   return content.kind === "bytes" && !isLarge ? writer.add(content.bytes) : history.keepLarge(content)
+}
+
+/** The action with what is known since its old versions were read: the history names what was replaced. */
+export function withKept(action: Action, { hashes }: Preserved): Action {
+  if (!action.keeps.some((keep) => hashes.has(keep))) return action
+  const keeps = action.keeps.map((keep): Keep => {
+    const hash = hashes.get(keep)
+    return hash === undefined ? keep : { ...keep, version: { ...keep.version, hash } }
+  })
+  return { ...action, keeps }
 }

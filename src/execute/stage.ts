@@ -22,15 +22,17 @@ export async function stageAction(
 ): Promise<Result<Staged, Trouble>> {
   const gone = await isStillGone(deps, action)
   if (!gone.ok) return gone
-  const operations = action.steps.map((step): Operation => ({ op: deps.random.hex128() as OpId, step }))
+  const planned = action.steps.map((step): Operation => ({ op: deps.random.hex128() as OpId, step }))
+  const operations: Operation[] = []
   const marks: StagedMark[] = []
   const contents = new Map<string, Content>()
-  for (const [index, operation] of operations.entries()) {
+  for (const operation of planned) {
     const staged = await stageStep(deps, operation)
     if (!staged.ok) {
-      for (const earlier of operations.slice(0, index)) await deps.sides[earlier.step.side].unstage(earlier)
+      for (const earlier of operations) await deps.sides[earlier.step.side].unstage(earlier)
       return staged
     }
+    operations.push(staged.value.operation)
     marks.push(staged.value.mark)
     if (staged.value.content !== undefined) contents.set(operation.op, staged.value.content)
   }
@@ -55,20 +57,38 @@ async function isStillGone(deps: ExecuteDeps, action: Action): Promise<Result<vo
   return ok(undefined)
 }
 
-async function stageStep(
-  deps: ExecuteDeps,
-  operation: Operation,
-): Promise<Result<{ readonly mark: StagedMark; readonly content?: Content }, Trouble>> {
+interface StagedStep {
+  readonly operation: Operation
+  readonly mark: StagedMark
+  readonly content?: Content
+}
+
+/** A storage may name a hash that proves wrong only at the end of a stream; it knows better the second time. */
+const READINGS_MAX = 2
+
+async function stageStep(deps: ExecuteDeps, operation: Operation): Promise<Result<StagedStep, Trouble>> {
   const { step } = operation
   const backend = deps.sides[step.side]
   if (step.kind !== "write") {
     const mark = await backend.stage(operation, undefined)
-    return mark.ok ? ok({ mark: mark.value }) : mark
+    return mark.ok ? ok({ operation, mark: mark.value }) : mark
   }
-  const content = await contentOf(deps, step)
-  if (!content.ok) return content
-  const mark = await backend.stage(operation, content.value)
-  return mark.ok ? ok({ mark: mark.value, content: content.value }) : mark
+  for (let reading = 1; ; reading++) {
+    const content = await contentOf(deps, step)
+    if (!content.ok) return content
+    const timed = { op: operation.op, step: withTimeOf(step, content.value) }
+    const mark = await backend.stage(timed, content.value)
+    if (mark.ok) return ok({ operation: timed, mark: mark.value, content: content.value })
+    if (mark.error.code !== "hash_mismatch" || reading >= READINGS_MAX) return mark
+  }
+}
+
+/** The plan may know only when the storage got the version; its content comes with the user's time. */
+function withTimeOf(step: WriteStep, { origin }: Content): WriteStep {
+  const { source, mtimeMs } = step
+  const isUnknown =
+    source.kind === "side" && source.version.isUploadTime === true && source.version.mtimeMs === mtimeMs
+  return isUnknown && origin !== undefined ? { ...step, mtimeMs: origin.mtimeMs } : step
 }
 
 async function contentOf(deps: ExecuteDeps, step: WriteStep): Promise<Result<Content, Trouble>> {

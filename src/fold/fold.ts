@@ -77,6 +77,8 @@ function applyEvent(draft: Draft, event: JournalEvent): void {
       return putIntent(draft, event)
     case "done":
       return finishIntent(draft, event)
+    case "delete.sent":
+      return markSent(draft, event)
     case "failed":
       if (event.intent !== undefined) draft.intents.delete(event.intent)
       return
@@ -144,8 +146,9 @@ function openConflict(draft: Draft, { conflict: id, path, decision }: EventOf<"c
 
 function putListing(draft: Draft, event: EventOf<"side.listed">): void {
   if (!event.complete) return
-  const { digest, count, sampledMs, mounts } = event
-  const listed = { ...draft.root.listed, [event.side]: { digest, count, sampledMs, mounts } }
+  const { digest, count, sampledMs, mounts, shards } = event
+  const seen = { digest, count, sampledMs, mounts, ...(shards !== undefined && { shards }) }
+  const listed = { ...draft.root.listed, [event.side]: seen }
   draft.root = { ...draft.root, listed }
   const local = listed.local?.digest
   if (event.settles === undefined || local === undefined || event.side === "local") return
@@ -165,6 +168,14 @@ function putIntent(draft: Draft, event: EventOf<"intent">): void {
   if (event.run === undefined) return
   const { seq: sequence, run, number, steps, marks, after, action } = event
   draft.intents.set(sequence, { sequence, run, number, steps, marks, after, action })
+}
+
+/** Whoever settles this intent knows that its DELETE may still arrive. */
+function markSent(draft: Draft, { intent, op }: EventOf<"delete.sent">): void {
+  const open = draft.intents.get(intent)
+  if (open === undefined) return
+  const marks = open.marks.map((mark) => (mark.op === op ? { ...mark, isSent: true as const } : mark))
+  draft.intents.set(intent, { ...open, marks })
 }
 
 function finishIntent(draft: Draft, event: EventOf<"done">): void {

@@ -107,4 +107,6 @@ export interface Listing {
   readonly sampledMs: number
   /** The newest time (modification or change) of any file, Unix milliseconds. */
   readonly newestMs: number
+  /** Paths between which the next listing may be made in pieces; absent where that saves nothing. */
+  readonly shards?: readonly string[]
 }

@@ -18,8 +18,10 @@ export type RunKind = "bisync" | "resync" | "undo" | "redo" | "resolve"
 /** What a backend noted when it staged a step, so that a crash can be settled by looking. */
 export interface StagedMark {
   readonly op: OpId
-  /** Inode of the temporary file on a folder. */
+  /** Inode of the temporary file on a folder; the upload on a bucket. */
   readonly fileId?: string
+  /** A request that nothing can call back was about to be sent. */
+  readonly isSent?: true
 }
 
 /** What a step left on its side. */
@@ -95,6 +97,7 @@ export type EventBody =
       readonly digest: string
       readonly sampledMs: number
       readonly mounts: readonly string[]
+      readonly shards?: readonly string[]
       /** On the remote's listing: with both listings and these settings there was nothing to do. */
       readonly settles?: string
     }
@@ -119,6 +122,7 @@ export type EventBody =
       readonly after: readonly Agreement[]
       readonly action: ActionSummary
     }
+  | { readonly type: "delete.sent"; readonly intent: Sequence; readonly op: OpId }
   | ({
       readonly type: "done"
       readonly number: number

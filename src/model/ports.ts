@@ -60,6 +60,8 @@ export interface Capabilities {
   readonly keepsTimes: boolean
   /** `A` and `a` are one name. */
   readonly foldsCase: boolean
+  /** Steps that are worth carrying out at the same time; a network wants more than a disk. */
+  readonly lanes: number
 }
 
 /** Whether a step took effect, or the path no longer was what the plan expected. */
@@ -97,12 +99,21 @@ export interface AsideFound {
  */
 export interface Backend {
   readonly capabilities: Capabilities
-  list(options: { readonly ignoresDirectory: (path: string) => boolean }): Promise<Result<Listing, Trouble>>
+  list(options: {
+    readonly ignoresDirectory: (path: string) => boolean
+    /** Where the last listing said it may be cut into pieces that are listed at once. */
+    readonly shards?: readonly string[]
+  }): Promise<Result<Listing, Trouble>>
   look(path: RelativePath): Promise<Result<Version | undefined, Trouble>>
   /** Reads exactly this version, or says `changed_since`. */
   read(path: RelativePath, version: Version): Promise<Result<Content, Trouble>>
   stage(operation: Operation, content: Content | undefined): Promise<Result<StagedMark, Trouble>>
-  apply(operation: Operation, mark: StagedMark): Promise<Result<Applied, Trouble>>
+  /** `sending`, where a step has a last request that nothing can call back, is awaited right before it. */
+  apply(
+    operation: Operation,
+    mark: StagedMark,
+    sending?: () => Promise<void>,
+  ): Promise<Result<Applied, Trouble>>
   /** Gives up a staged operation that was never applied. */
   unstage(operation: Operation): Promise<void>
   /**
@@ -113,7 +124,11 @@ export interface Backend {
   /** Makes every applied step since the last flush durable; answers what writes and moves left at their paths. */
   flush(): Promise<Result<ReadonlyMap<OpId, Version>, Trouble>>
   /** Looks whether an operation interrupted by a crash took effect; what is half done is put back. */
-  settle(operation: Operation, mark: StagedMark): Promise<Result<Settled, Trouble>>
+  settle(
+    operation: Operation,
+    mark: StagedMark,
+    sending?: () => Promise<void>,
+  ): Promise<Result<Settled, Trouble>>
   /** Everything of this device in the trash of this side. */
   asides(): Promise<Result<readonly AsideFound[], Trouble>>
   /** Says that the operation of an aside is finished: its path may be spoken about again. */
@@ -131,8 +146,8 @@ export interface Backend {
   }): Promise<Result<RelativePath | undefined, Trouble>>
   /** The bytes of an aside. */
   readAside(aside: { readonly op: OpId; readonly path: RelativePath }): Promise<Result<Content, Trouble>>
-  /** The MD5 that the storage itself computed of this version, 32 hexadecimal digits, where it can be one. */
-  contentMd5?(version: Version): string | undefined
+  /** True if a checksum that the storage itself computed of this version is that of these bytes. It asks nobody. */
+  hasContent?(version: Version, content: Content): Promise<boolean>
   /** Deletes that take two steps; only where the storage has no better way. */
   readonly tombstones?: Tombstones
   /** Before the first write of a run: takes the remote's lease where it has one. `onWait` is told who holds it. */

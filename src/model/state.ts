@@ -23,6 +23,7 @@ export interface ListedSide {
   readonly count: number
   readonly sampledMs: number
   readonly mounts: readonly string[]
+  readonly shards?: readonly string[]
 }
 
 export interface OpenIntent {

@@ -9,8 +9,10 @@
 import type { Listing, Unknown, UnknownReason, Version } from "../model/entry.ts"
 import type { EventBody } from "../model/event.ts"
 import { comparePaths, isReserved, type RelativePath } from "../model/path.ts"
-import type { Backend } from "../model/ports.ts"
-import { SIDES, type Side } from "../model/side.ts"
+import type { Backend, Tombstone } from "../model/ports.ts"
+import type { Trouble } from "../model/errors.ts"
+import { ok, type Result } from "../model/result.ts"
+import type { Side } from "../model/side.ts"
 import type { ListedSide, PathState } from "../model/state.ts"
 import { indexUnknowns } from "../model/unknowns.ts"
 import type { IgnoreRules } from "./ignore.ts"
@@ -37,14 +39,19 @@ export type SightBody = Extract<EventBody, { type: "observed" | "gone" }>
 export interface Observed {
   /** In byte order of paths. */
   readonly bodies: readonly SightBody[]
+  /** Deletes under way where a note was. */
+  readonly tombstones: readonly Tombstone[]
   readonly unknowns: readonly Unknown[]
   /** Mount points to remember. */
   readonly mounts: readonly string[]
 }
 
-export async function observe(input: ObserveInput): Promise<Observed> {
+export async function observe(input: ObserveInput): Promise<Result<Observed, Trouble>> {
   const { side, backend, listing, paths, rules } = input
   const unknowns: Unknown[] = [...listing.unknowns]
+  const tombstones = await tombstonesIn(input)
+  if (!tombstones.ok) return tombstones
+  for (const { path } of tombstones.value) unknowns.push({ path, reason: "aside", scope: "path" })
   const mounts = settleMounts(input, unknowns)
   const hidden = indexUnknowns(unknowns)
   const seen = new Set<RelativePath>()
@@ -80,7 +87,19 @@ export async function observe(input: ObserveInput): Promise<Observed> {
     }
   })
   const gone = goneBodies({ side, paths, seen, unknowns })
-  return { bodies: inOrder([...bodies, ...gone]), unknowns, mounts }
+  return ok({ bodies: inOrder([...bodies, ...gone]), tombstones: tombstones.value, unknowns, mounts })
+}
+
+/** Only a version that the journal does not know can be one. */
+async function tombstonesIn({
+  side,
+  backend,
+  listing,
+  paths,
+}: ObserveInput): Promise<Result<readonly Tombstone[], Trouble>> {
+  if (backend.tombstones === undefined) return ok([])
+  const news = listing.files.filter(({ path, version }) => paths.get(path)?.[side]?.token !== version.token)
+  return backend.tombstones.find(news)
 }
 
 function refusal(
@@ -171,67 +190,11 @@ function hasBaseBelow(paths: ReadonlyMap<RelativePath, PathState>, directory: st
   return false
 }
 
-/**
- * Reads what must be compared and is not known yet: content whose size equals the base's or the other side's.
- * Different sizes are different contents, and need no reading.
- */
-export async function resolveContents(at: {
-  readonly sides: { readonly [S in Side]: Backend }
-  readonly paths: ReadonlyMap<RelativePath, PathState>
-}): Promise<{
-  readonly bodies: readonly SightBody[]
-  readonly unknowns: { readonly [S in Side]: readonly Unknown[] }
-}> {
-  const bodies: SightBody[] = []
-  const unknowns = { local: [] as Unknown[], remote: [] as Unknown[] }
-  const vanished = vanishedSizes(at.paths)
-  const toRead = [...at.paths].flatMap(([path, state]) =>
-    needsReading(state, vanished).map(({ side, version }) => ({ path, side, version })),
-  )
-  await readAll(toRead, async ({ path, side, version }) => {
-    const read = await at.sides[side].read(path, version)
-    if (read.ok) bodies.push({ type: "observed", side, path, version: { ...version, hash: read.value.hash } })
-    else
-      unknowns[side].push({
-        path,
-        reason: read.error.code === "changed_since" ? "unstable" : "unreadable",
-        scope: "path",
-      })
-  })
-  return { bodies: inOrder(bodies), unknowns }
-}
-
-interface Needed {
-  readonly side: Side
-  readonly version: Version
-}
-
-function needsReading({ base, local, remote }: PathState, vanished: ReadonlySet<number>): readonly Needed[] {
-  const others = { local: [base, remote], remote: [base, local] }
-  const versions = { local, remote }
-  return SIDES.flatMap((side): readonly Needed[] => {
-    const version = versions[side]
-    if (version === undefined || version.hash !== undefined) return []
-    const isCompared = others[side].some((other) => other?.sizeBytes === version.sizeBytes)
-    const isPerhapsRenamed = base === undefined && vanished.has(version.sizeBytes)
-    return isCompared || isPerhapsRenamed ? [{ side, version }] : []
-  })
-}
-
-/** Sizes of what is gone from one side only: something new of the same size may be that file under a new name. */
-function vanishedSizes(paths: ReadonlyMap<RelativePath, PathState>): ReadonlySet<number> {
-  const sizes = new Set<number>()
-  for (const { base, local, remote } of paths.values()) {
-    if (base !== undefined && (local === undefined) !== (remote === undefined)) sizes.add(base.sizeBytes)
-  }
-  return sizes
-}
-
-function inOrder(bodies: readonly SightBody[]): readonly SightBody[] {
+export function inOrder(bodies: readonly SightBody[]): readonly SightBody[] {
   return [...bodies].sort((a, b) => comparePaths(a.path, b.path))
 }
 
-async function readAll<T>(items: readonly T[], read: (item: T) => Promise<void>): Promise<void> {
+export async function readAll<T>(items: readonly T[], read: (item: T) => Promise<void>): Promise<void> {
   let next = 0
   const lane = async () => {
     for (let item = items[next++]; item !== undefined; item = items[next++]) await read(item)

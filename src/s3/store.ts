@@ -130,7 +130,12 @@ export interface ObjectStore {
    */
   removeOnce(
     key: string,
-    options: { readonly expiresInS: number; readonly mayStillSend: () => boolean },
+    options: {
+      readonly expiresInS: number
+      readonly mayStillSend: () => boolean
+      /** As if it had been signed that long ago: how a probe asks whether a late one is refused. */
+      readonly signedMsAgo?: number
+    },
   ): Answer<void>
   startUpload(key: string, options: { readonly metadata: Metadata }): Answer<string>
   putPart(

@@ -11,7 +11,7 @@
  */
 export type Tier = "A" | "B" | "C" | "D"
 
-/** The fifteen questions, in the order in which they are asked. */
+/** The questions; each is asked on keys of our own. */
 export type ProbePoint =
   | "create"
   | "create_again"
@@ -30,6 +30,7 @@ export type ProbePoint =
   | "file_beside_directory"
   | "late_presigned"
   | "copy_absent"
+  | "copy_parts"
 
 export type Finding = "holds" | "fails" | "unsupported"
 

@@ -6,16 +6,15 @@ import { mustPath } from "../../src/model/path.ts"
 import type { Backend } from "../../src/model/ports.ts"
 import { EPOCH_DIRECTORY, RETIRED_SUFFIX, trashPath } from "../../src/disk/layout.ts"
 import type { DeviceId } from "../../src/model/ids.ts"
-import { carryOut } from "./contract.ts"
 import { directoriesOn } from "./contract-settle.ts"
 import { DEVICES } from "./folder-storage.ts"
 import {
+  carryOut,
   contentOf,
   type FolderStorage,
   known,
   moving,
   removing,
-  type Storage,
   textOf,
   value,
   writing,
@@ -103,7 +102,7 @@ function givingBack(get: Get): void {
 
   const cases: readonly {
     readonly rule: string
-    readonly make: (storage: Storage) => void
+    readonly make: (storage: FolderStorage) => void
     readonly goes: string
     readonly left: Readonly<Record<string, string>>
   }[] = [

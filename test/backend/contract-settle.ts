@@ -76,24 +76,27 @@ const CASES: readonly Case[] = [
 
 const NAMED = CASES.map((each) => [each.step, each] as const)
 const EFFECTS_MAX = 100
+const ELEVEN_MINUTES_MS = 11 * 60_000
 
-export function settling(open: () => Storage): void {
+type Open = () => Storage | Promise<Storage>
+
+export function settling(open: Open): void {
   test.each(NAMED)("of %s that was staged and no more is not applied", async (_, each) => {
     await withStorage(open, each, async (storage) => {
-      const { operation, mark } = await stageIn(storage.start("one"), each)
-      expect(await settleAgain(storage, operation, mark)).toMatchObject({ kind: "not_applied" })
-      await expectState(storage, { operation, each, kind: "not_applied" })
+      const staged = await stageIn(await storage.start("one"), each)
+      expect(await settleAgain(storage, staged)).toMatchObject({ kind: "not_applied" })
+      await expectState(storage, { ...staged, each, kind: "not_applied" })
     })
   })
 
   test.each(NAMED)("of %s that was applied and is durable is applied", async (_, each) => {
     await withStorage(open, each, async (storage) => {
-      const device = storage.start("one")
-      const { operation, mark } = await stageIn(device, each)
-      expect(value(await device.backend.apply(operation, mark)).kind).toBe("applied")
+      const device = await storage.start("one")
+      const staged = await stageIn(device, each)
+      expect(value(await applyIn(device, staged)).kind).toBe("applied")
       value(await device.backend.flush())
-      expect(await settleAgain(storage, operation, mark)).toMatchObject({ kind: "applied" })
-      await expectState(storage, { operation, each, kind: "applied" })
+      expect(await settleAgain(storage, staged)).toMatchObject({ kind: "applied" })
+      await expectState(storage, { ...staged, each, kind: "applied" })
     })
   })
 
@@ -101,10 +104,10 @@ export function settling(open: () => Storage): void {
     const answers = new Set<string>()
     await atEveryEffect(async (effects) =>
       withStorage(open, each, async (storage) => {
-        const { operation, mark, died } = await dieInApply(storage, each, effects)
-        const settled = await settleAgain(storage, operation, mark)
+        const { died, ...staged } = await dieInApply(storage, each, effects)
+        const settled = await settleAgain(storage, staged)
         answers.add(settled.kind)
-        await expectState(storage, { operation, each, kind: settled.kind })
+        await expectState(storage, { ...staged, each, kind: settled.kind })
         return died
       }),
     )
@@ -114,33 +117,34 @@ export function settling(open: () => Storage): void {
   test.each(NAMED)("of %s leaves alone what somebody wrote after the device had died", async (_, each) => {
     await atEveryEffect(async (effects) =>
       withStorage(open, each, async (storage) => {
-        const { operation, mark, died } = await dieInApply(storage, each, effects)
-        const { step } = operation
+        const { died, ...staged } = await dieInApply(storage, each, effects)
+        const { step } = staged.operation
         const goal = step.kind === "move" ? step.to : step.path
-        if (storage.tree().has(goal)) storage.remove(goal)
-        storage.write(goal, "theirs, later")
-        await settleAgain(storage, operation, mark)
-        expect(storage.tree().get(goal)).toBe("theirs, later")
-        expect(storage.staged()).toEqual([])
+        if ((await storage.tree()).has(goal)) await storage.remove(goal)
+        await storage.write(goal, "theirs, later")
+        await settleAgain(storage, staged)
+        await finishLeft(storage)
+        expect((await storage.tree()).get(goal)).toBe("theirs, later")
+        expect(await storage.staged()).toEqual([])
         return died
       }),
     )
   })
 }
 
-export function settlingTwice(open: () => Storage): void {
+export function settlingTwice(open: Open): void {
   test.each(NAMED)("of %s is true though the device died again while it looked", async (_, each) => {
     await atEveryEffect(async (inApply) => {
       let diedInApply = false
       await atEveryEffect(async (inSettle) =>
         withStorage(open, each, async (storage) => {
-          const { operation, mark, died } = await dieInApply(storage, each, inApply)
+          const { died, ...staged } = await dieInApply(storage, each, inApply)
           diedInApply = died
-          const second = storage.start("one")
+          const second = await storage.start("one")
           second.dieAfter(inSettle)
-          const diedAgain = await dies(second.backend.settle(operation, mark))
-          const settled = await settleAgain(storage, operation, mark)
-          await expectState(storage, { operation, each, kind: settled.kind })
+          const diedAgain = await dies(settleIn(second, staged))
+          const settled = await settleAgain(storage, staged)
+          await expectState(storage, { ...staged, each, kind: settled.kind })
           return diedAgain
         }),
       )
@@ -149,17 +153,19 @@ export function settlingTwice(open: () => Storage): void {
   })
 }
 
-async function withStorage<T>(
-  open: () => Storage,
-  each: Case,
-  use: (storage: Storage) => Promise<T>,
-): Promise<T> {
-  const storage = open()
+/** An operation that is on record, with its mark as the journal has it. */
+interface Staged {
+  readonly operation: Operation
+  readonly journal: { mark: StagedMark }
+}
+
+async function withStorage<T>(open: Open, each: Case, use: (storage: Storage) => Promise<T>): Promise<T> {
+  const storage = await open()
   try {
-    for (const [path, text] of Object.entries(each.before)) storage.write(path, text)
+    for (const [path, text] of Object.entries(each.before)) await storage.write(path, text)
     return await use(storage)
   } finally {
-    storage.close()
+    await storage.close()
   }
 }
 
@@ -179,34 +185,72 @@ async function dies(call: Promise<unknown>): Promise<boolean> {
   }
 }
 
-async function stageIn(
-  { backend }: Opened,
-  { make, content }: Case,
-): Promise<{ readonly operation: Operation; readonly mark: StagedMark }> {
+async function stageIn({ backend }: Opened, { make, content }: Case): Promise<Staged> {
   const operation = await make(backend)
-  return { operation, mark: value(await backend.stage(operation, content)) }
+  return { operation, journal: { mark: value(await backend.stage(operation, content)) } }
+}
+
+function applyIn({ backend }: Opened, { operation, journal }: Staged): ReturnType<Backend["apply"]> {
+  return backend.apply(operation, journal.mark, noting(journal))
+}
+
+function settleIn({ backend }: Opened, { operation, journal }: Staged): ReturnType<Backend["settle"]> {
+  return backend.settle(operation, journal.mark, noting(journal))
+}
+
+/** The journal knows of a last request before it leaves. */
+function noting(journal: Staged["journal"]): () => Promise<void> {
+  return async () => {
+    journal.mark = { ...journal.mark, isSent: true }
+  }
 }
 
 async function dieInApply(
   storage: Storage,
   each: Case,
   effects: number,
-): Promise<{ readonly operation: Operation; readonly mark: StagedMark; readonly died: boolean }> {
-  const device = storage.start("one")
-  const { operation, mark } = await stageIn(device, each)
+): Promise<Staged & { readonly died: boolean }> {
+  const device = await storage.start("one")
+  const staged = await stageIn(device, each)
   device.dieAfter(effects)
-  return { operation, mark, died: await dies(device.backend.apply(operation, mark)) }
+  return { ...staged, died: await dies(applyIn(device, staged)) }
 }
 
 /** A new life settles, and asks twice: the record of the first answer may have been lost. */
-async function settleAgain(storage: Storage, operation: Operation, mark: StagedMark): Promise<Settled> {
-  const first = value(await storage.start("one").backend.settle(operation, mark))
-  const { backend } = storage.start("one")
-  const second = value(await backend.settle(operation, mark))
+async function settleAgain(storage: Storage, staged: Staged): Promise<Settled> {
+  const first = value(await settleIn(await storage.start("one"), staged))
+  const device = await storage.start("one")
+  const second = value(await settleIn(device, staged))
   expect(second.kind).toBe(first.kind)
-  await backend.retireAside(operation.op)
-  await backend.discardStaged()
+  await device.backend.retireAside(staged.operation.op)
+  await device.backend.discardStaged()
   return second
+}
+
+/**
+ * A delete whose last request may still be under way is left alone, and finished by anybody once it cannot arrive any
+ * more. True where there was one.
+ */
+async function finishLeft(storage: Storage): Promise<boolean> {
+  const { bucket } = storage
+  if (bucket === undefined) return false
+  const left = await bucket.tombstones()
+  if (left.length === 0) return false
+  const find = async () => {
+    const { backend } = await storage.start("two")
+    const { files } = value(await backend.list({ ignoresDirectory: () => false }))
+    const { tombstones } = backend
+    if (tombstones === undefined) throw new Error("a tombstone, and nobody who finds it")
+    const found = value(await tombstones.find(files))
+    return { found, finish: async () => value(await tombstones.finish(found)) }
+  }
+  const early = await find()
+  expect(early.found).toMatchObject(left.map((path) => ({ path, isAbandoned: false })))
+  expect(await early.finish()).toBe(0)
+  expect(await bucket.tombstones()).toEqual(left)
+  bucket.later(ELEVEN_MINUTES_MS)
+  expect(await (await find()).finish()).toBe(left.length)
+  return true
 }
 
 /** What a user sees is what was answered; what was replaced or removed waits in an aside, or is where it was. */
@@ -214,10 +258,12 @@ async function expectState(
   storage: Storage,
   at: { readonly operation: Operation; readonly each: Case; readonly kind: Settled["kind"] },
 ): Promise<void> {
-  const { operation, each, kind } = at
-  expect(Object.fromEntries(storage.tree())).toEqual(kind === "applied" ? each.after : each.before)
-  expect(storage.staged()).toEqual([])
-  const { backend } = storage.start("one")
+  const { operation, each } = at
+  const kind = (await finishLeft(storage)) ? "applied" : at.kind
+  const tree = await storage.tree()
+  expect(Object.fromEntries(tree)).toEqual(kind === "applied" ? each.after : each.before)
+  expect(await storage.staged()).toEqual([])
+  const { backend } = await storage.start("one")
   const asides = value(await backend.asides())
   if (storage.folder === undefined) return
   const { step } = operation
@@ -228,7 +274,7 @@ async function expectState(
   for (const aside of asides) expect(await textOf(value(await backend.readAside(aside)))).toBe("old")
   // The next plan wants the same directories again, so those may wait for it.
   const wanted = kind === "applied" ? [] : ancestorsOf(step.kind === "move" ? step.to : step.path)
-  const needed = directoriesOf(storage.tree().keys())
+  const needed = directoriesOf(tree.keys())
   const found = await directoriesOn(storage.folder.disk)
   expect(found.filter((path) => needed.includes(path) || !wanted.includes(path))).toEqual(needed)
 }

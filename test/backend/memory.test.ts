@@ -25,7 +25,9 @@ function openBucket(): Storage {
     write(path, text, mtimeMs = MTIME_MS - 1000) {
       putObject({ bucket }, mustPath(path), { bytes: Buffer.from(text), mtimeMs })
     },
-    remove: (path) => bucket.objects.delete(mustPath(path)),
+    remove(path) {
+      bucket.objects.delete(mustPath(path))
+    },
     tree: () =>
       new Map(
         [...bucket.objects]

@@ -7,8 +7,10 @@ import type { Version } from "../../src/model/entry.ts"
 import type { Trouble } from "../../src/model/errors.ts"
 import { mustContentHash, type OpId, type Sha256 } from "../../src/model/ids.ts"
 import { mustPath } from "../../src/model/path.ts"
-import { type Backend, type Content, ContentLost } from "../../src/model/ports.ts"
+import { type Applied, type Backend, type Content, ContentLost } from "../../src/model/ports.ts"
 import type { Result } from "../../src/model/result.ts"
+import type { Failure, ObjectStore } from "../../src/s3/store.ts"
+import type { Verdict } from "../../src/s3/verdict.ts"
 
 export type DeviceName = "one" | "two"
 
@@ -19,25 +21,53 @@ export interface Opened {
   dieAfter(effects: number): void
 }
 
-export interface Storage {
-  /** A device as it starts, with nothing in memory. */
-  start(device: DeviceName): Opened
-  /** Writes as a foreign program does, and makes the parents it needs. */
-  write(path: string, text: string, mtimeMs?: number): void
-  remove(path: string): void
-  /** What a user sees, in byte order of paths. */
-  tree(): ReadonlyMap<string, string>
-  /** What lies staged somewhere, by all devices. */
-  staged(): readonly string[]
-  /** The storage is gone, or answers no more. */
-  vanish(): void
-  /** Present where directories exist by themselves. */
-  readonly folder?: FolderHands
-  close(): void
+/** In what kinds of storage differ, each in its own right. */
+export interface Traits {
+  /** A listing shows when the storage got a version; the user's time stands in its metadata. */
+  readonly listsUploadTimes?: true
+  /** Equal contents are one version: what was removed and written again as it was is what it was. */
+  readonly equalContentIsOneVersion?: true
+  /** A remove cannot tell that somebody else was faster. */
+  readonly removesWhatIsGone?: true
+  /** Names that it refuses, or cannot show as they are. */
+  readonly cannotName?: readonly string[]
 }
 
+/** What was done by hand, at once in memory, later where a server must be asked. */
+export type Hand = void | Promise<void>
+
+export interface Storage {
+  readonly traits?: Traits
+  /** A device as it starts, with nothing in memory. */
+  start(device: DeviceName): Opened | Promise<Opened>
+  /** Writes as a foreign program does, and makes the parents it needs. */
+  write(path: string, text: string, mtimeMs?: number): Hand
+  remove(path: string): Hand
+  /** What a user sees, in byte order of paths. */
+  tree(): ReadonlyMap<string, string> | Promise<ReadonlyMap<string, string>>
+  /** What lies staged somewhere, by all devices. */
+  staged(): readonly string[] | Promise<readonly string[]>
+  /** The storage is gone, or answers no more. */
+  vanish(): Hand
+  /** Present where directories exist by themselves. */
+  readonly folder?: FolderHands
+  /** Present where there are only objects. */
+  readonly bucket?: BucketHands
+  close(): Hand
+}
+
+/** A folder answers every hand at once. */
 export interface FolderStorage extends Storage {
+  start(device: DeviceName): Opened
+  write(path: string, text: string, mtimeMs?: number): void
+  remove(path: string): void
+  tree(): ReadonlyMap<string, string>
+  staged(): readonly string[]
   readonly folder: FolderHands
+}
+
+export interface BucketStorage extends Storage {
+  readonly bucket: BucketHands
 }
 
 /** What only a folder lets a user do. */
@@ -49,6 +79,33 @@ export interface FolderHands {
   writeOpened(file: string, text: string): void
   /** Lets the clock of all devices run. */
   later(ms: number): void
+}
+
+/** A request that a device makes: a method of its store, and the key or prefix that it is about. */
+export interface Request {
+  readonly name: string
+  readonly key: string
+}
+
+/** Comes before a request and after its effect; a failure is what the device hears in place of the answer. */
+export type Disturbance = (
+  request: Request,
+  phase: "before" | "after",
+) => Failure | undefined | Promise<Failure | undefined>
+
+/** What only a bucket lets a test do. */
+export interface BucketHands {
+  readonly verdict: Verdict
+  /** As a foreign program reaches it. */
+  readonly store: ObjectStore
+  /** Lets every clock run, the server's too. */
+  later(ms: number): void
+  /** For all devices, until the next one. */
+  disturb(disturbance: Disturbance | undefined): void
+  /** Keys at which a tombstone stands. */
+  tombstones(): Promise<readonly string[]>
+  /** The bucket is removed, and one of the same name is made. */
+  recreate(): Promise<void>
 }
 
 /** A device died here, in the middle of a call. */
@@ -122,6 +179,14 @@ export async function known(backend: Backend, path: string): Promise<Version> {
   const version = value(await backend.look(mustPath(path)))
   if (version === undefined) throw new Error(`nothing is at ${path}`)
   return { ...version, hash: value(await backend.read(mustPath(path), version)).hash }
+}
+
+/** Stages and applies; what was applied is made durable. */
+export async function carryOut(backend: Backend, operation: Operation, content?: Content): Promise<Applied> {
+  const mark = value(await backend.stage(operation, content))
+  const applied = value(await backend.apply(operation, mark))
+  value(await backend.flush())
+  return applied
 }
 
 /** What every version that the tests write is dated, unless they say otherwise. */

@@ -6,12 +6,15 @@ import { dirname, join } from "node:path"
 import { Writable } from "node:stream"
 import { Cli, type CommandClass } from "clipanion"
 import type { BmCommand } from "../../src/cli/command.ts"
+import { BisyncCommand } from "../../src/cli/commands/bisync.ts"
+import { BisyncSetupCommand } from "../../src/cli/commands/bisync-setup.ts"
 import { CheckCommand } from "../../src/cli/commands/check.ts"
 import { CompletionCommand } from "../../src/cli/commands/completion.ts"
 import { ConflictsCommand } from "../../src/cli/commands/conflicts.ts"
 import { ConflictsDiffCommand } from "../../src/cli/commands/conflicts-diff.ts"
 import { ConflictsResolveCommand } from "../../src/cli/commands/conflicts-resolve.ts"
 import { ConflictsShowCommand } from "../../src/cli/commands/conflicts-show.ts"
+import { DoctorCommand } from "../../src/cli/commands/doctor.ts"
 import { StatusCommand } from "../../src/cli/commands/status.ts"
 import type { Context } from "../../src/cli/context.ts"
 import {
@@ -25,12 +28,15 @@ import {
 } from "../../src/index.ts"
 
 const COMMANDS: readonly (new () => BmCommand)[] = [
+  BisyncCommand,
+  BisyncSetupCommand,
   CheckCommand,
   CompletionCommand,
   ConflictsCommand,
   ConflictsDiffCommand,
   ConflictsResolveCommand,
   ConflictsShowCommand,
+  DoctorCommand,
   StatusCommand,
 ]
 
@@ -76,7 +82,6 @@ export class CliDevice {
   readonly world: CliWorld
   readonly home: string
   readonly dir: string
-  readonly place: Place
   /** Whether commands find a terminal. */
   isInteractive = false
 
@@ -84,8 +89,11 @@ export class CliDevice {
     this.world = world
     this.home = join(world.root, name)
     this.dir = join(this.home, "basic-memory-cloud-sync")
-    this.place = { home: this.home, stateRoot: join(this.home, ".basic-memory") }
     mkdirSync(this.home, { recursive: true })
+  }
+
+  get place(): Place {
+    return { home: this.home, stateRoot: join(this.home, ".basic-memory") }
   }
 
   holder(command: string) {

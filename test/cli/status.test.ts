@@ -1,8 +1,10 @@
 import { execFileSync } from "node:child_process"
-import { mkdirSync, rmSync, symlinkSync } from "node:fs"
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { writeProbe } from "../../src/engine/probe-file.ts"
 import { openLevelStore } from "../../src/journal/level-store.ts"
+import type { Verdict } from "../../src/s3/verdict.ts"
 import { CliDevice, CliWorld } from "./cli-world.ts"
 
 let world: CliWorld
@@ -146,3 +148,80 @@ describe("completion", () => {
     expect((await new CliDevice(world, "a").bm("completion", "tcsh")).code).toBe(64)
   })
 })
+
+describe("status of an object store", () => {
+  const url = "s3://notes/mine?endpoint=http://127.0.0.1:9"
+
+  test.each([
+    {
+      tier: "A",
+      kind: "conditional",
+      deletes: "conditional",
+      says: /every write and every delete is conditional/,
+    },
+    { tier: "B", kind: "conditional", deletes: "tombstone", says: /a delete goes by a tombstone/ },
+    { tier: "C", kind: "lease", deletes: "lease", says: /one device writes at a time/ },
+    { tier: "D", kind: "lease", deletes: "lease", says: /only one device may write there/ },
+  ] as const)("says in plain words what tier $tier holds, and asks no server", async (row) => {
+    const a = await world.device("a")
+    await a.sync()
+    moveTo(a, url)
+    expect(writeProbe(stateOf(a), { url, atMs: Date.UTC(2026, 2, 2), verdict: verdictOf(row.tier) }).ok).toBe(
+      true,
+    )
+    const { code, out } = await a.bm("cloud", "status")
+    expect(code).toBe(0)
+    expect(out).toMatch(/Remote\s+│ s3:\/\/notes\/mine/)
+    expect(out).not.toMatch(/not there/)
+    expect(out.split("\n").find((line) => line.startsWith("  Guard"))).toMatch(row.says)
+    expect((await a.bm("cloud", "status", "--json")).json.guard).toMatchObject({
+      kind: row.kind,
+      tier: row.tier,
+      deletes: row.deletes,
+      probed_at: "2026-03-02T00:00:00.000Z",
+    })
+  })
+
+  test("says that nobody asked yet where the verdict is of another address, or torn", async () => {
+    const a = await world.device("a")
+    await a.sync()
+    moveTo(a, url)
+    writeProbe(stateOf(a), { url: "s3://elsewhere", atMs: 0, verdict: verdictOf("A") })
+    const guard = async () => (await a.bm("cloud", "status", "--json")).json.guard
+    expect(await guard()).toMatchObject({ kind: "not_probed" })
+    for (const torn of [
+      "",
+      "{",
+      "null",
+      '{"schema":"bm.probe/1","url":"x","at":"y","verdict":{"tier":"E"}}',
+    ]) {
+      writeFileSync(join(stateOf(a), "probe.json"), torn)
+      expect(await guard()).toMatchObject({ kind: "not_probed" })
+    }
+  })
+})
+
+function stateOf(a: CliDevice): string {
+  return join(a.place.stateRoot, "bisync-state", a.config().stateKey)
+}
+
+/** As if the device had been set up with this remote. */
+function moveTo(a: CliDevice, remote: string): void {
+  const file = join(a.place.stateRoot, "config.json")
+  const config = JSON.parse(readFileSync(file, "utf8"))
+  config.bisync_config.remote = remote
+  writeFileSync(file, JSON.stringify(config))
+}
+
+function verdictOf(tier: Verdict["tier"]): Verdict {
+  const points = ["create", "create_again", "match_wrong"] as const
+  return {
+    tier,
+    etagForm: "quoted",
+    completes: true,
+    copies: "none",
+    refusesLate: true,
+    hasFileBesideDirectory: true,
+    findings: Object.fromEntries(points.map((point) => [point, "holds"])) as Verdict["findings"],
+  }
+}

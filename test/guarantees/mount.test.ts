@@ -42,7 +42,7 @@ async function look(
     sampledMs: 1,
     newestMs: 0,
   }
-  return observe({
+  const observed = await observe({
     side: "local",
     backend: folderBackend({ disk, device: "d1" as DeviceId, sha256, nowMs: () => 1 }),
     listing,
@@ -51,6 +51,8 @@ async function look(
     rules: compileIgnore({ global: "", projects: new Map() }),
     acceptsMounts: union,
   })
+  if (!observed.ok) throw new Error(observed.error.code)
+  return observed.value
 }
 
 test.each([

@@ -56,7 +56,7 @@ test.each([
       listedBefore: before.local,
       rules,
     } as const
-    return { listing, ...(await observe({ ...input, acceptsMounts: false })) }
+    return { listing, ...must(await observe({ ...input, acceptsMounts: false })) }
   }
   disk.userWrite("a.md", "one", NOON_MS)
   nowMs = NOON_MS + at.lookMs

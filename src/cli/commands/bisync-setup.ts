@@ -2,10 +2,12 @@
 
 import { resolve } from "node:path"
 import { Command, Option } from "clipanion"
-import type { Cycle, SetupReport } from "../../index.ts"
+import type { Credentials, Cycle, SetupReport } from "../../index.ts"
 import { BmCommand } from "../command.ts"
 import { escapeForTerminal } from "../format.ts"
+import { probedText, tierAdvice } from "../guard-text.ts"
 import type { Output } from "../output.ts"
+import { askLine, askSecret } from "../prompt.ts"
 
 export class BisyncSetupCommand extends BmCommand {
   static override paths = [["cloud", "bisync-setup"]]
@@ -13,7 +15,9 @@ export class BisyncSetupCommand extends BmCommand {
     category: "Sync",
     description: "Set this device up: directory, remote, first baseline",
     details: `
-      REMOTE is file:/path/to/folder: a folder, a network share, a USB disk. Run again it repairs only what is missing.
+      REMOTE is file:/path/to/folder: a folder, a network share, a USB disk; or an object store:
+      s3://bucket/prefix?endpoint=https://…&region=…. Its key pair comes from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,
+      from the usual AWS files, or is asked for. Run again it repairs only what is missing.
       Exit codes: 0 done, 1 failed, 2 some paths could not be synced, 4 refused, 6 conflicts were left open, 8 another sync is
       running, 64 wrong usage.
     `,
@@ -22,23 +26,32 @@ export class BisyncSetupCommand extends BmCommand {
         "Sync a folder with a network share",
         "bm cloud bisync-setup --dir ~/notes --remote file:/mnt/share/notes",
       ],
+      [
+        "Sync a folder with a bucket",
+        "bm cloud bisync-setup --dir ~/notes --remote 's3://notes/mine?endpoint=https://s3.example.org'",
+      ],
     ],
   })
 
   dir = Option.String("--dir", { description: "The sync directory (default ~/basic-memory-cloud-sync)" })
-  remote = Option.String("--remote", { description: "file:/path/to/folder" })
+  remote = Option.String("--remote", { description: "file:/path/to/folder or s3://bucket/prefix" })
   backend = Option.String("--backend", { description: "native or rclone; for S3 remotes" })
   device = Option.String("--device", { description: "A name for this device (default: the host's)" })
+  unsafeMultiWriter = Option.Boolean("--unsafe-multi-writer", false, {
+    description: "Let several devices share a server that cannot keep them apart",
+  })
   dryRun = Option.Boolean("--dry-run", false, { description: "Say what would be done; change nothing" })
 
   async run(output: Output): Promise<number> {
     const bm = await import("../../index.ts")
     if (this.backend !== undefined && this.backend !== "native")
-      return output.fail({ code: "usage", message: `--backend ${this.backend} is not for folders` })
+      return output.fail({ code: "unsupported", what: `remotes by way of ${this.backend}` })
     const { place, holder, cwd } = this.context
     const report = await bm.setup(place, {
       holder,
       isDryRun: this.dryRun,
+      allowsUnsafeWriters: this.unsafeMultiWriter,
+      ...(this.context.isInteractive && !this.json && { askCredentials: (why) => this.askCredentials(why) }),
       defaultDeviceName: holder.host,
       ...(this.dir !== undefined && { dir: this.dir.startsWith("~") ? this.dir : resolve(cwd, this.dir) }),
       ...(this.remote !== undefined && { remote: this.remote }),
@@ -55,32 +68,58 @@ export class BisyncSetupCommand extends BmCommand {
     const { cycle } = report.value
     return cycle?.kind === "performed" ? cycle.performed.exit : 0
   }
+
+  private async askCredentials(why: "missing" | "rejected"): Promise<Credentials | undefined> {
+    const { stdout } = this.context
+    stdout.write(
+      why === "missing"
+        ? "This remote needs a key pair; it is kept in a private file once the remote has accepted it.\n"
+        : "The remote did not accept the key pair that is kept here. Another one:\n",
+    )
+    const accessKeyId = await askLine(this.context, "Access key id")
+    if (accessKeyId === undefined) return undefined
+    const secretAccessKey = await askSecret(this.context, "Secret access key")
+    return secretAccessKey === undefined ? undefined : { accessKeyId, secretAccessKey }
+  }
 }
 
-function setupLines(
-  report: SetupReport,
-  { shorten, stateRoot }: { readonly shorten: (path: string) => string; readonly stateRoot: string },
-): readonly string[] {
-  const { directory, remoteFolder, state, baseline } = report
-  const dir = escapeForTerminal(shorten(report.syncDir))
-  if (baseline === "would_create") {
-    return [
-      `[1/4] would ${remoteFolder === "would_create" ? "create" : "use"} the remote ${escapeForTerminal(report.remote)}`,
-      `[2/4] would ${directory === "would_create" ? "create" : "use"} the sync directory ${dir}, history on (git)`,
-      `[3/4] would keep the state of ${escapeForTerminal(report.device.name)} in ${escapeForTerminal(shorten(stateRoot))}`,
-      "[4/4] would compare both sides: equal files are agreed on, one-sided files are copied, nothing is deleted",
-    ]
-  }
-  const done = (result: SetupReport["state"], text: string) =>
-    `✓ ${text}${result === "already_done" ? " already done" : ""}`
-  const isReady = baseline === "already_done"
+function setupLines(report: SetupReport, about: About): readonly string[] {
+  const isPlanned = report.baseline === "would_create"
+  const steps = isPlanned ? plannedSteps(report, about) : doneSteps(report, about)
+  const advice = report.guard?.tier === undefined ? undefined : tierAdvice(report.guard.tier)
   return [
-    `[1/4] ✓ Remote ${escapeForTerminal(report.remote)} ${remoteFolder === "created" ? "created" : "found"}`,
-    `[2/4] ✓ Sync directory ${dir} ${directory === "created" ? "created" : "found"}, history on (${report.hasGitLink ? "git" : "its .git is yours and stays"})`,
-    `[3/4] ${done(state, `State of device ${escapeForTerminal(report.device.name)}`)}`,
-    `[4/4] ${isReady ? "✓ Baseline already done" : baselineText(report.cycle)}`,
-    ...conflictLines(report.cycle),
-    "✓ Cloud sync is ready. Next: bm cloud bisync",
+    ...steps.map((step, index) => `[${index + 1}/${steps.length}] ${step}`),
+    ...(advice === undefined ? [] : [`! ${advice}`]),
+    ...(isPlanned ? [] : [...conflictLines(report.cycle), "✓ Cloud sync is ready. Next: bm cloud bisync"]),
+  ]
+}
+
+interface About {
+  readonly shorten: (path: string) => string
+  readonly stateRoot: string
+}
+
+function plannedSteps(report: SetupReport, { shorten, stateRoot }: About): readonly string[] {
+  const { directory, remoteFolder, guard } = report
+  const dir = escapeForTerminal(shorten(report.syncDir))
+  return [
+    `would ${remoteFolder === "would_create" ? "create" : "use"} the remote ${escapeForTerminal(report.remote)}`,
+    ...(guard === undefined ? [] : [probedText(guard)]),
+    `would ${directory === "would_create" ? "create" : "use"} the sync directory ${dir}, history on (git)`,
+    `would keep the state of ${escapeForTerminal(report.device.name)} in ${escapeForTerminal(shorten(stateRoot))}`,
+    "would compare both sides: equal files are agreed on, one-sided files are copied, nothing is deleted",
+  ]
+}
+
+function doneSteps(report: SetupReport, { shorten }: About): readonly string[] {
+  const { directory, remoteFolder, guard, state, baseline } = report
+  const dir = escapeForTerminal(shorten(report.syncDir))
+  return [
+    `✓ Remote ${escapeForTerminal(report.remote)} ${remoteFolder === "created" ? "created" : "found"}`,
+    ...(guard === undefined ? [] : [probedText(guard)]),
+    `✓ Sync directory ${dir} ${directory === "created" ? "created" : "found"}, history on (${report.hasGitLink ? "git" : "its .git is yours and stays"})`,
+    `✓ State of device ${escapeForTerminal(report.device.name)}${state === "already_done" ? " already done" : ""}`,
+    baseline === "already_done" ? "✓ Baseline already done" : baselineText(report.cycle),
   ]
 }
 
@@ -120,25 +159,28 @@ function conflictLines(cycle: Cycle | undefined): readonly string[] {
 }
 
 function setupJson(report: SetupReport): object {
+  const { guard } = report
   const cycle = report.cycle?.kind === "performed" ? report.cycle : undefined
-  const run = cycle?.prepared.run ?? null
+  const steps = [
+    { name: "remote", result: report.remoteFolder },
+    ...(guard === undefined
+      ? []
+      : [{ name: "guard", result: guard.result, tier: guard.tier ?? null, server: guard.server ?? null }]),
+    { name: "directory", result: report.directory, git: report.hasGitLink },
+    { name: "state", result: report.state },
+    {
+      name: "baseline",
+      result: report.baseline,
+      run: cycle?.prepared.run ?? null,
+      ...(cycle !== undefined && baselineCounts(cycle)),
+    },
+  ]
   return {
     schema: "bm.setup/1",
     ok: true,
     sync_dir: report.syncDir,
     remote: report.remote,
     device: report.device,
-    steps: [
-      { n: 1, name: "remote", result: report.remoteFolder },
-      { n: 2, name: "directory", result: report.directory, git: report.hasGitLink },
-      { n: 3, name: "state", result: report.state },
-      {
-        n: 4,
-        name: "baseline",
-        result: report.baseline,
-        run,
-        ...(cycle !== undefined && baselineCounts(cycle)),
-      },
-    ],
+    steps: steps.map((step, index) => ({ n: index + 1, ...step })),
   }
 }

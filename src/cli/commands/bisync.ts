@@ -13,6 +13,7 @@ import { planLines } from "../plan-text.ts"
 import { progressLine } from "../progress.ts"
 import { type Finished, reportRun } from "../run-report.ts"
 import { confirm } from "../prompt.ts"
+import { sayLeaseWait } from "../reading.ts"
 import { stopOnSignals } from "../signals.ts"
 import { VERSION } from "../version.ts"
 import { showPlan } from "./show-plan.ts"
@@ -240,6 +241,7 @@ export async function runSync({ bm, command, output, options, appliedPlan }: Syn
       {
         ...options,
         isStopped: stop.isStopped,
+        onLeaseWait: sayLeaseWait(output),
         onPlanned: (planned) => output.json(startedEvent(planned, context.holder.since)),
         onProgress: (at) => {
           progress.show(at)

@@ -118,9 +118,10 @@ function fixLines(
   const fixes: (readonly [string, string])[] = []
   const damaged = problems.find((finding) => finding.kind === "corrupted" || finding.kind === "missing")
   if (damaged !== undefined && "lastGood" in damaged && damaged.lastGood !== undefined) {
+    // In an object store nothing can be put by hand that this program would not take for somebody's edit.
     const folder = damaged.side === "local" ? report.config.syncDir : report.remoteFolder
-    const target = show(join(folder, damaged.path))
-    if (isPlain(damaged.path) && isPlain(target))
+    const target = folder === undefined ? undefined : show(join(folder, damaged.path))
+    if (target !== undefined && isPlain(damaged.path) && isPlain(target))
       fixes.push([
         `bm cloud history show ${damaged.path} --at ${damaged.lastGood} > ${target}`,
         "last good version",

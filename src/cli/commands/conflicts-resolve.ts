@@ -5,6 +5,7 @@ import { resolve } from "node:path"
 import { Command, Option } from "clipanion"
 import type { Choice, Keep, ResolveOptions, ResolveReport, SyncError } from "../../index.ts"
 import { BmCommand, parseCount } from "../command.ts"
+import { sayLeaseWait } from "../reading.ts"
 import { troubleText } from "../trouble-text.ts"
 import { escapeForTerminal, plural } from "../format.ts"
 import type { Output } from "../output.ts"
@@ -68,7 +69,10 @@ export class ConflictsResolveCommand extends BmCommand {
       ...(this.glob !== undefined && { path: this.glob }),
       ...(confirmed.value !== undefined && { confirmedDeletes: confirmed.value }),
     }
-    const report = await bm.resolveConflicts(this.context.place, options)
+    const report = await bm.resolveConflicts(this.context.place, {
+      ...options,
+      onLeaseWait: sayLeaseWait(output),
+    })
     if (!report.ok) return output.fail(report.error)
     const how = this.keep ?? (this.tool ? "merged" : "use")
     output.lines(

@@ -13,6 +13,7 @@ import {
   plural,
   type TableRow,
 } from "../format.ts"
+import { guardJson, guardText } from "../guard-text.ts"
 import type { Output } from "../output.ts"
 
 export class StatusCommand extends BmCommand {
@@ -66,7 +67,7 @@ function lastText(last: { readonly at: string; readonly ok: boolean }, nowMs: nu
 }
 
 function belowLines(report: StatusReport): readonly string[] {
-  const { state, config, published } = report
+  const { state, published } = report
   if (state === "not_set_up") return ["Next: bm cloud bisync-setup"]
   const lines: (readonly [string, string])[] = [["Storage used", formatBytes(published?.storage_bytes ?? 0)]]
   const waiting = waitingText(published)
@@ -75,8 +76,7 @@ function belowLines(report: StatusReport): readonly string[] {
   if (published !== undefined) lines.push(["Conflicts", conflictsText(report)])
   const history = historyText(report)
   if (history !== undefined) lines.push(["History", history])
-  const guard = GUARD[published?.guard ?? ""]
-  if (guard !== undefined && config !== undefined) lines.push(["Guard", guard])
+  if (report.guard !== undefined && published !== undefined) lines.push(["Guard", guardText(report.guard)])
   const width = Math.max(...lines.map(([name]) => name.length))
   const below = lines.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`)
   return state === "ready" ? below : [...below, "Next: bm cloud bisync --resync"]
@@ -89,14 +89,6 @@ function thereLines({ isLocalThere, isRemoteThere }: StatusReport): readonly (re
       ? [["Cloud", "not there: bring the folder back, or mount its disk"] as const]
       : []),
   ]
-}
-
-/** How the remote keeps a write from replacing what was not seen. */
-const GUARD: Readonly<Record<string, string>> = {
-  guarded_rename: "renames aside and links: other programs may write there too",
-  conditional: "conditional requests: other programs may write there too",
-  lease: "a lease between your devices: other programs must not write there",
-  none: "none: only this device may write there",
 }
 
 function waitingText(published: StatusReport["published"]): string | undefined {
@@ -176,7 +168,7 @@ function statusJson(report: StatusReport, syncDir: string | undefined): object {
       ...(facts?.can_undo !== undefined && { can_undo: facts.can_undo }),
       ...(facts?.can_redo !== undefined && { can_redo: facts.can_redo }),
     },
-    ...(published !== undefined && { guard: published.guard }),
+    ...(report.guard !== undefined && { guard: guardJson(report.guard) }),
     ...(state !== "ready" && {
       next: state === "not_set_up" ? "bm cloud bisync-setup" : "bm cloud bisync --resync",
     }),

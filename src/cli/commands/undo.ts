@@ -12,6 +12,7 @@ import type {
   TookBack,
 } from "../../index.ts"
 import { BmCommand, parseCount } from "../command.ts"
+import { sayLeaseWait } from "../reading.ts"
 import { troubleText } from "../trouble-text.ts"
 import { escapeForTerminal, plural } from "../format.ts"
 import type { Output } from "../output.ts"
@@ -141,8 +142,10 @@ interface Taking {
 }
 
 async function runTakeBack({ bm, command, output, options, names, out }: Taking): Promise<number> {
-  const taken = await bm.takeBack(command.context.place, options, (tookBack) =>
-    concludeTakeBack(bm, tookBack),
+  const taken = await bm.takeBack(
+    command.context.place,
+    { ...options, onLeaseWait: sayLeaseWait(output) },
+    (tookBack) => concludeTakeBack(bm, tookBack),
   )
   if (!taken.ok) return output.fail(taken.error)
   const { value } = taken

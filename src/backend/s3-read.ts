@@ -1,0 +1,146 @@
+/**
+ * Looks at and reads objects: exactly the version that was listed, or `changed_since`.
+ *
+ * A small object comes in one piece and is hashed. Of a large one the hash must be known before its bytes are handed
+ * out: from the journal, or as its metadata claims it. A claim is proved at the end of the stream; one that was wrong
+ * is never believed again, and the object is read twice.
+ */
+
+import { createHash } from "node:crypto"
+import type { Version } from "../model/entry.ts"
+import type { Trouble } from "../model/errors.ts"
+import { type ContentHash, mustContentHash } from "../model/ids.ts"
+import type { RelativePath } from "../model/path.ts"
+import { type Content, ContentLost, SMALL_FILE_BYTES_MAX } from "../model/ports.ts"
+import { err, ok, type Result } from "../model/result.ts"
+import { claimedHash, originOf } from "../s3/metadata.ts"
+import type { ObjectHead, ObjectRead } from "../s3/store.ts"
+import { readTombstone } from "../s3/tombstone.ts"
+import { type S3Side, troubleOf, versionOf } from "./s3-side.ts"
+
+export async function lookAt(
+  side: S3Side,
+  path: RelativePath,
+): Promise<Result<Version | undefined, Trouble>> {
+  const head = await side.store.head(path)
+  if (!head.ok) return head.error.kind === "not_found" ? ok(undefined) : err(troubleOf(head.error, path))
+  if (readTombstone(head.value) !== undefined) return err({ code: "changed_since", path })
+  return ok(versionOf(head.value))
+}
+
+export async function readObject(
+  side: S3Side,
+  path: RelativePath,
+  version: Version,
+): Promise<Result<Content, Trouble>> {
+  const got = await getVersion(side, path, version)
+  if (!got.ok) return got
+  const { head } = got.value
+  if (version.sizeBytes > SMALL_FILE_BYTES_MAX) return readLarge(side, { path, version, got: got.value })
+  const pieces: Uint8Array[] = []
+  try {
+    for await (const piece of got.value.body) pieces.push(piece)
+  } catch (error) {
+    if (error instanceof ContentLost) return err({ ...error.trouble, path })
+    throw error
+  }
+  const bytes = pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces)
+  if (bytes.length !== version.sizeBytes) return err({ code: "hash_mismatch", path })
+  return ok({ kind: "bytes", bytes, hash: side.sha256(bytes), origin: originOf(head) })
+}
+
+async function getVersion(
+  side: S3Side,
+  path: RelativePath,
+  version: Version,
+): Promise<Result<ObjectRead, Trouble>> {
+  const got = await side.store.get(path, { ifMatch: version.token, limitBytes: version.sizeBytes })
+  if (!got.ok) {
+    const { kind } = got.error
+    return kind === "precondition" || kind === "not_found" || kind === "conflict"
+      ? err({ code: "changed_since", path })
+      : err(troubleOf(got.error, path))
+  }
+  const { head } = got.value
+  if (head.etag !== version.token || readTombstone(head) !== undefined)
+    return err({ code: "changed_since", path })
+  return got
+}
+
+async function readLarge(
+  side: S3Side,
+  at: { readonly path: RelativePath; readonly version: Version; readonly got: ObjectRead },
+): Promise<Result<Content, Trouble>> {
+  const { path, version, got } = at
+  const origin = originOf(got.head)
+  const { sizeBytes } = version
+  const believed = version.hash ?? claimOf(side, got.head)
+  if (believed !== undefined) {
+    const open = () => proved(side, { path, version, hash: believed, pieces: got.body })
+    return ok({ kind: "stream", sizeBytes, hash: believed, origin, open })
+  }
+  const hashed = await hashOf(got.body, path)
+  if (!hashed.ok) return hashed
+  const again = async function* (): AsyncGenerator<Uint8Array> {
+    const second = await getVersion(side, path, version)
+    if (!second.ok) throw new ContentLost(second.error)
+    yield* proved(side, { path, version, hash: hashed.value, pieces: second.value.body })
+  }
+  return ok({ kind: "stream", sizeBytes, hash: hashed.value, origin, open: again })
+}
+
+function claimOf({ distrusted }: S3Side, head: ObjectHead): ContentHash | undefined {
+  return distrusted.has(head.etag) ? undefined : claimedHash(head.metadata)
+}
+
+/** Holds the last piece back until the hash is the one that was named before. */
+async function* proved(
+  side: S3Side,
+  at: {
+    readonly path: RelativePath
+    readonly version: Version
+    readonly hash: ContentHash
+    readonly pieces: AsyncIterable<Uint8Array>
+  },
+): AsyncGenerator<Uint8Array> {
+  const hasher = createHash("sha256")
+  let held: Uint8Array | undefined
+  for await (const piece of at.pieces) {
+    hasher.update(piece)
+    if (held !== undefined) yield held
+    held = piece
+  }
+  if (`sha256:${hasher.digest("hex")}` !== at.hash) {
+    side.distrusted.add(at.version.token)
+    throw new ContentLost({ code: "hash_mismatch", path: at.path })
+  }
+  if (held !== undefined) yield held
+}
+
+async function hashOf(
+  pieces: AsyncIterable<Uint8Array>,
+  path: RelativePath,
+): Promise<Result<ContentHash, Trouble>> {
+  const hasher = createHash("sha256")
+  try {
+    for await (const piece of pieces) hasher.update(piece)
+  } catch (error) {
+    if (error instanceof ContentLost) return err({ ...error.trouble, path })
+    throw error
+  }
+  return ok(mustContentHash(`sha256:${hasher.digest("hex")}`))
+}
+
+/** The etag of an object that came in one piece and is not encrypted is its MD5; any other never equals one. */
+export async function hasContent({ token }: Version, content: Content): Promise<boolean> {
+  if (!/^[0-9a-f]{32}$/.test(token)) return false
+  const hasher = createHash("md5")
+  if (content.kind === "bytes") return hasher.update(content.bytes).digest("hex") === token
+  try {
+    for await (const piece of content.open()) hasher.update(piece)
+  } catch (error) {
+    if (error instanceof ContentLost) return false
+    throw error
+  }
+  return hasher.digest("hex") === token
+}
