@@ -8,6 +8,8 @@
 
 export const RENEW_AFTER_MS = 2 * 60_000
 export const WRITE_WITHIN_MS = 5 * 60_000
+/** A write may be sent again for two minutes, and the last time still within the five. */
+export const START_WITHIN_MS = 3 * 60_000
 export const DEAD_AFTER_MS = 10 * 60_000
 
 export interface Moment {
@@ -26,6 +28,11 @@ export function elapsedMs(since: Moment, now: Moment): number {
 /** `sentAt`: when the last renewal that was confirmed was sent, not when its answer came. */
 export function mayWriteAt(sentAt: Moment, now: Moment): boolean {
   return elapsedMs(sentAt, now) < WRITE_WITHIN_MS
+}
+
+/** May a write begin that its transport may still repeat? */
+export function mayStartAt(sentAt: Moment, now: Moment): boolean {
+  return elapsedMs(sentAt, now) < START_WITHIN_MS
 }
 
 export function isRenewalDue(sentAt: Moment, now: Moment): boolean {

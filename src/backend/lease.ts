@@ -18,6 +18,7 @@ import {
   isFlagOf,
   isRenewalDue,
   mayRenewAt,
+  mayStartAt,
   mayTakeAway,
   mayWriteAt,
   type Moment,
@@ -171,7 +172,7 @@ async function mayWrite(deps: LeaseDeps, life: Life): Promise<Result<void, Troub
     if (!renewed.ok && renewed.error.code === "lease_lost") return lost(deps, life)
   }
   if (!life.isHeld) return err(LOST)
-  if (!isInTime(deps, life)) return lost(deps, life)
+  if (!mayStartAt(life.sentAt, momentOf(deps))) return lost(deps, life)
   life.allowed += 1
   return ok(undefined)
 }

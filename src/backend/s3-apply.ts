@@ -35,6 +35,18 @@ export async function applyObject(
   if (!current.ok) return current
   const staged = side.staged.get(op)
   side.staged.delete(op)
+  const applied = await applyStep(side, { op, step }, { staged, sending })
+  // Nobody can say whether it lands: the lease's flag must stand until it cannot.
+  if (!applied.ok && isUnderLease(side)) side.lease.unanswered()
+  return applied
+}
+
+function applyStep(
+  side: S3Side,
+  { op, step }: Operation,
+  at: { readonly staged: StagedObject | undefined; readonly sending: () => Promise<void> },
+): Promise<Result<Applied, Trouble>> {
+  const { staged, sending } = at
   switch (step.kind) {
     case "write":
       return writeObject(side, { op, step, staged })

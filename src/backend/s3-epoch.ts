@@ -55,6 +55,8 @@ export function epochKeeper(deps: S3Deps): EpochKeeper {
   }
   return {
     await(next) {
+      // Whoever lists hears of it if that breaks; a run may end before anybody reads the epoch.
+      next.catch(() => undefined)
       keeping.listing = next
     },
     read: () => readListed(keeping),

@@ -28,25 +28,41 @@ export async function lookAt(
   return ok(versionOf(head.value))
 }
 
+/** A body that breaks off was already answered with success, so no layer below asks for it again. */
+const READINGS_MAX = 3
+
 export async function readObject(
   side: S3Side,
   path: RelativePath,
   version: Version,
 ): Promise<Result<Content, Trouble>> {
-  const got = await getVersion(side, path, version)
-  if (!got.ok) return got
-  const { head } = got.value
-  if (version.sizeBytes > SMALL_FILE_BYTES_MAX) return readLarge(side, { path, version, got: got.value })
+  for (let reading = 1; ; reading++) {
+    const got = await getVersion(side, path, version)
+    if (!got.ok) return got
+    if (version.sizeBytes > SMALL_FILE_BYTES_MAX) return readLarge(side, { path, version, got: got.value })
+    const read = await inOnePiece(got.value.body, path)
+    if (!read.ok) {
+      if (read.error.code === "unreachable" && reading < READINGS_MAX) continue
+      return read
+    }
+    const bytes = read.value
+    if (bytes.length !== version.sizeBytes) return err({ code: "hash_mismatch", path })
+    return ok({ kind: "bytes", bytes, hash: side.sha256(bytes), origin: originOf(got.value.head) })
+  }
+}
+
+async function inOnePiece(
+  body: AsyncIterable<Uint8Array>,
+  path: RelativePath,
+): Promise<Result<Uint8Array, Trouble>> {
   const pieces: Uint8Array[] = []
   try {
-    for await (const piece of got.value.body) pieces.push(piece)
+    for await (const piece of body) pieces.push(piece)
   } catch (error) {
     if (error instanceof ContentLost) return err({ ...error.trouble, path })
     throw error
   }
-  const bytes = pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces)
-  if (bytes.length !== version.sizeBytes) return err({ code: "hash_mismatch", path })
-  return ok({ kind: "bytes", bytes, hash: side.sha256(bytes), origin: originOf(head) })
+  return ok(pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces))
 }
 
 async function getVersion(

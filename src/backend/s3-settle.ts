@@ -16,6 +16,7 @@ import { err, ok, type Result } from "../model/result.ts"
 import { claimedHash, opOf, originOf } from "../s3/metadata.ts"
 import type { ObjectHead } from "../s3/store.ts"
 import { isAbandoned, readTombstone, takeOver, TOMBSTONE_BYTES } from "../s3/tombstone.ts"
+import { mayTakeOver } from "../s3/tombstone-rules.ts"
 import { isUnderLease, removeObject, tombstoneDeps } from "./s3-apply.ts"
 import { type S3Side, troubleOf, versionOf } from "./s3-side.ts"
 
@@ -92,8 +93,8 @@ async function settleRemove(side: S3Side, deleting: Deleting): Promise<Result<Se
   if (!head.ok) return head
   if (head.value === undefined) return ok({ kind: "applied" })
   if (readTombstone(head.value)?.op !== op) return ok(NOT_APPLIED)
-  // Its DELETE may still be under way: then it is everybody's after ten minutes.
-  if (isSent && !isAbandoned(head.value, side.verdict)) return ok(NOT_APPLIED)
+  const isDue = mayTakeOver({ isOwn: true, isSent, isAbandoned: isAbandoned(head.value, side.verdict) })
+  if (!isDue) return ok(NOT_APPLIED)
   const taken = await finishTombstone(side, deleting, head.value)
   return taken.ok ? ok(taken.value ? { kind: "applied" } : NOT_APPLIED) : taken
 }

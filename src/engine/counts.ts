@@ -1,6 +1,7 @@
 /** Counts what a run did, and says with which exit code it ends. */
 
 import type { Notice } from "../model/action.ts"
+import type { TroubleCode } from "../model/errors.ts"
 import type { RunCounts } from "../model/event.ts"
 import type { ConflictId } from "../model/ids.ts"
 import type { Side } from "../model/side.ts"
@@ -43,12 +44,31 @@ export function countsOf(outcomes: readonly Outcome[]): RunCounts {
   return counts
 }
 
-/** 0 done, 2 some paths could not be synced, 6 conflicts were left open; the higher of them in the order 6, 2. */
+/** It was the storage or the way to it, not the path: what was left out is likely to go well another time. */
+const OUTAGES: ReadonlySet<TroubleCode> = new Set<TroubleCode>([
+  "unreachable",
+  "busy",
+  "credentials",
+  "denied",
+  "no_bucket",
+  "clock",
+  "lease_lost",
+])
+
+export function isOutage(code: TroubleCode): boolean {
+  return OUTAGES.has(code)
+}
+
+/**
+ * 0 done, 1 the storage failed in the middle, 2 some paths could not be synced, 6 conflicts were left open; the first
+ * of them in the order 1, 6, 2.
+ */
 export function exitOf(at: {
   readonly outcomes: readonly Outcome[]
   readonly notices: readonly Notice[]
   readonly open: readonly ConflictId[]
 }): number {
+  if (at.outcomes.some((outcome) => outcome.kind === "skipped" && isOutage(outcome.trouble.code))) return 1
   if (at.open.length > 0) return 6
   const isIncomplete =
     at.outcomes.some(({ kind }) => kind === "skipped") ||

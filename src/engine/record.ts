@@ -140,7 +140,10 @@ async function oidOf(
     const content = await world.sides[side].read(path, version)
     if (!content.ok || content.value.hash !== base.hash) continue
     const bytes = content.value.kind === "bytes" ? content.value.bytes : await collect(content.value.open())
-    if (bytes !== undefined) await add(base.hash, bytes)
+    if (bytes === undefined) continue
+    await add(base.hash, bytes)
+    // The other side holds the same, and may be far away.
+    break
   }
   return oids.get(base.hash)
 }

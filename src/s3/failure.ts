@@ -24,6 +24,8 @@ const BY_NAME: Readonly<Record<string, FailureKind>> = {
   NotFound: "not_found",
   NoSuchUpload: "not_found",
   InvalidAccessKeyId: "credentials",
+  // versitygw, with a 404.
+  XAdminUserNotFound: "credentials",
   SignatureDoesNotMatch: "credentials",
   InvalidSignature: "credentials",
   InvalidSecurity: "credentials",

@@ -50,6 +50,8 @@ export interface Quirks {
   /** Understands `If-Match` only without quotes. */
   readonly wantsBareEtags: boolean
   readonly refusesFileBesideDirectory: boolean
+  /** Takes a key below a key, and never lists it. */
+  readonly hidesBelowFile: boolean
   /** Listings show the bucket as it was when it was last told to. */
   readonly staleListings: boolean
   readonly acceptsLatePresigned: boolean
@@ -70,6 +72,7 @@ export const IDEAL: Quirks = {
   lacksConditions: false,
   wantsBareEtags: false,
   refusesFileBesideDirectory: false,
+  hidesBelowFile: false,
   staleListings: false,
   acceptsLatePresigned: false,
   refusesPresigned: false,

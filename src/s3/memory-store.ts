@@ -59,8 +59,8 @@ function reading(server: MemoryServer): Pick<ObjectStore, "list" | "head" | "get
   return {
     list: (options) =>
       ask(server, { name: "LIST", key: options.prefix }, () => {
-        const shown = quirks.staleListings ? (bucket.listed ?? new Map()) : bucket.objects
-        return ok(pageOf(shown, options))
+        const known = quirks.staleListings ? (bucket.listed ?? new Map()) : bucket.objects
+        return ok(pageOf(quirks.hidesBelowFile ? withoutBelow(known) : known, options))
       }),
     head: (key) =>
       ask(server, { name: "HEAD", key }, () => {
@@ -146,6 +146,12 @@ async function removeIf(server: MemoryServer, key: string, etag: Etag): Answer<v
 function removed({ bucket }: MemoryServer, key: string) {
   bucket.objects.delete(key)
   return ok(undefined)
+}
+
+function withoutBelow(objects: ReadonlyMap<string, StoredObject>): ReadonlyMap<string, StoredObject> {
+  const isBelow = (key: string): boolean =>
+    [...key.matchAll(/\//g)].some(({ index }) => objects.has(key.slice(0, index)))
+  return new Map([...objects].filter(([key]) => !isBelow(key)))
 }
 
 function pageOf(

@@ -1,4 +1,8 @@
-/** Names: odd characters come back whole, and a key may stand beside keys below it. */
+/**
+ * Names: odd characters come back whole, and a key may stand beside keys below it.
+ *
+ * What a listing shows counts, for a key that it does not show is a file that is gone.
+ */
 
 import { answered, finding, type Probing, put, textAt } from "./probing.ts"
 import type { Finding } from "./verdict.ts"
@@ -17,8 +21,15 @@ export async function probeKeys(
   const isRead = odd.ok && (await textAt(probing, ODD)) === "odd"
   await put(probing, "both", "file")
   const below = await putBelow(probing)
+  const both = answered(await store.list({ prefix: `${prefix}both` }))
+  const shown = both.ok ? both.value.objects.map(({ key }) => key) : []
+  // MinIO takes and gives back the key below, and never lists it: that would be taken for a deletion.
   const areBoth =
-    below && (await textAt(probing, "both")) === "file" && (await textAt(probing, "both/below")) === "below"
+    below &&
+    shown.includes(`${prefix}both`) &&
+    shown.includes(`${prefix}both/below`) &&
+    (await textAt(probing, "both")) === "file" &&
+    (await textAt(probing, "both/below")) === "below"
   return { odd_keys: finding(isRead && isListed), file_beside_directory: finding(areBoth) }
 }
 

@@ -18,7 +18,6 @@ import {
   put,
   textAt,
   together,
-  Unanswered,
 } from "./probing.ts"
 import type { Condition, Failure } from "./store.ts"
 import type { Finding } from "./verdict.ts"
@@ -28,7 +27,7 @@ const PUT_ROUNDS = 4
 const PUT_ROUNDS_AT_ONCE = 2
 /** A round that nobody won says nothing and is asked again. */
 const ATTEMPTS_MAX = 3
-const EDITORS = 4
+const EDITORS = 8
 const ROUNDS_AT_ONCE = 8
 
 export async function probeRaces(
@@ -56,17 +55,17 @@ async function hasOneWinner(
   name: string,
   prepare: (name: string) => Promise<Condition>,
 ): Promise<boolean> {
-  let last: Failure | undefined
+  let last: Result<string, Failure> | undefined
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const place = `${name}-${attempt}`
     const condition = await prepare(place)
     const answers = await together(rivalsOf(RIVALS, (text) => rival(probing, place, { text, condition })))
     const winners = answers.flatMap((answer) => (answer.ok ? [answer.value] : []))
     if (winners.length > 0) return winners.length === 1 && (await textAt(probing, place)) === winners[0]
-    last = answers.map((answer) => (answer.ok || isRefusal(answer) ? undefined : answer.error)).find(Boolean)
+    last = answers.find((answer) => !answer.ok && !isRefusal(answer))
   }
   // Where it never got as far as refusing, nothing was learned of its conditions.
-  if (last !== undefined) throw new Unanswered(last)
+  if (last !== undefined) answered(last)
   return false
 }
 

@@ -25,7 +25,7 @@ export interface ProbeDeps {
 }
 
 export const PROBE_PREFIX = ".basic-memory/bisync/probe/"
-/** Of servers that were seen to lose a write, the slowest to show it did so in one round of twenty-five. */
+/** Of servers that were seen to lose a write, the one that shows it most rarely does so in one round of twenty. */
 const ROUNDS = 200
 const REMOVALS_AT_ONCE = 8
 const PAGES_MAX = 10

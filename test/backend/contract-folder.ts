@@ -11,7 +11,9 @@ import { DEVICES } from "./folder-storage.ts"
 import {
   carryOut,
   contentOf,
+  EVERYTHING,
   type FolderStorage,
+  type Get as GetFrom,
   known,
   moving,
   removing,
@@ -20,14 +22,9 @@ import {
   writing,
 } from "./storage.ts"
 
-const EVERYTHING = { ignoresDirectory: () => false }
 const ELEVEN_MINUTES_MS = 11 * 60 * 1000
 
-interface Get {
-  storage(): FolderStorage
-  one(): Backend
-  two(): Backend
-}
+type Get = GetFrom<FolderStorage>
 
 export function folderContract(name: string, open: () => FolderStorage): void {
   describe(name, () => {

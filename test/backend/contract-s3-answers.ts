@@ -9,14 +9,16 @@ import { expect, test } from "vitest"
 import { EPOCH_KEY } from "../../src/backend/epoch-text.ts"
 import { mustPath } from "../../src/model/path.ts"
 import type { Failure } from "../../src/s3/store.ts"
-import type { deleteMode } from "../../src/s3/verdict.ts"
+import { deleteMode } from "../../src/s3/verdict.ts"
 import { must } from "./bucket-storage.ts"
 import { DEVICES } from "./folder-storage.ts"
-import { EVERYTHING, type GetBucket } from "./contract-s3.ts"
 import {
+  type BucketStorage,
   carryOut,
   contentOf,
   type Disturbance,
+  EVERYTHING,
+  type Get,
   known,
   moving,
   removing,
@@ -46,7 +48,7 @@ const writesTo =
   (request: Request): boolean =>
     WRITES.includes(request.name) && request.key === key
 
-export function answers({ storage, one }: GetBucket, mode: ReturnType<typeof deleteMode>): void {
+export function answers({ storage, one }: Get<BucketStorage>): void {
   test("that say no to a write of ours that was sent again are a success", async () => {
     storage().bucket.disturb(answering(writesTo("a.md"), "after", [PRECONDITION]))
     const operation = writing("a.md", "text")
@@ -134,11 +136,12 @@ export function answers({ storage, one }: GetBucket, mode: ReturnType<typeof del
       return undefined
     })
     expect(value(await one().apply(operation, mark))).toEqual({ kind: "applied" })
-    expect(asked).toEqual(mode === "lease" ? ["head", "put"] : ["put"])
+    const isLeased = deleteMode(storage().bucket.verdict) === "lease"
+    expect(asked).toEqual(isLeased ? ["head", "put"] : ["put"])
   })
 }
 
-export function epochs({ storage, one, two }: GetBucket): void {
+export function epochs({ storage, one, two }: Get<BucketStorage>): void {
   const countingReads = () => {
     let reads = 0
     storage().bucket.disturb(({ name, key }, phase) => {

@@ -4,14 +4,25 @@
  * A part of the contract of `contract-s3.ts`, for servers whose DELETE keeps no condition.
  */
 
-import { expect, test } from "vitest"
+import { beforeEach, expect, test } from "vitest"
 import type { OpId } from "../../src/model/ids.ts"
 import { mustPath } from "../../src/model/path.ts"
 import type { Backend, Tombstone, Tombstones } from "../../src/model/ports.ts"
 import { TOMBSTONE_BYTES } from "../../src/s3/tombstone.ts"
+import { deleteMode } from "../../src/s3/verdict.ts"
 import { must } from "./bucket-storage.ts"
-import { EVERYTHING, type GetBucket } from "./contract-s3.ts"
-import { carryOut, contentOf, known, removing, textOf, value, writing } from "./storage.ts"
+import {
+  type BucketStorage,
+  carryOut,
+  contentOf,
+  EVERYTHING,
+  type Get,
+  known,
+  removing,
+  textOf,
+  value,
+  writing,
+} from "./storage.ts"
 
 const NINE_MINUTES_MS = 9 * 60_000
 /** Where the server takes late requests, twice as long. */
@@ -29,7 +40,7 @@ async function findIn(backend: Backend): Promise<readonly Tombstone[]> {
 }
 
 /** Device one sends its tombstone, and its DELETE is lost. */
-async function leaveTombstone({ storage, one }: GetBucket, path: string) {
+async function leaveTombstone({ storage, one }: Get<BucketStorage>, path: string) {
   await storage().write(path, "old")
   const operation = removing(path, await known(one(), path))
   const mark = value(await one().stage(operation, undefined))
@@ -46,8 +57,11 @@ async function leaveTombstone({ storage, one }: GetBucket, path: string) {
   return { operation, mark: { ...mark, isSent: true } as const }
 }
 
-export function tombstones(get: GetBucket): void {
+export function tombstones(get: Get<BucketStorage>): void {
   const { storage, one, two } = get
+  beforeEach((context) => {
+    if (deleteMode(storage().bucket.verdict) !== "tombstone") context.skip("nobody leaves a tombstone here")
+  })
 
   test("are found among versions, and are none of a note", async () => {
     await leaveTombstone(get, "d/a.md")

@@ -234,7 +234,10 @@ function seesYoung({ state, index, rules }: At): boolean {
       flags.some(
         ({ age }) =>
           !rules.isDead({
-            ...{ isSameAsBefore: false, firstSeenMs: 0, lookedMs: 0, tookMs: 0 },
+            isSameAsBefore: false,
+            firstSeenMs: 0,
+            lookedMs: 0,
+            tookMs: 0,
             ageMs: age * STEP_MS,
           }),
       ),

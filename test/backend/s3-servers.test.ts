@@ -7,17 +7,18 @@ import { backendContract } from "./contract.ts"
 import { s3Contract } from "./contract-s3.ts"
 import { openServerBucket, verdictOf } from "./server-storage.ts"
 
+/** Where more than one tier stands, the probe found now this one, now that one: a race shows itself or does not. */
 const SERVERS = [
-  { name: "rclone", tier: "A", mode: "conditional", cannotName: [] },
-  { name: "versitygw", tier: "B", mode: "tombstone", cannotName: ["a\nb"] },
-  { name: "minio", tier: "B", mode: "tombstone", cannotName: [] },
-  { name: "ceph", tier: "B", mode: "tombstone", cannotName: [] },
-  { name: "s3rver", tier: "C", mode: "lease", cannotName: [] },
+  { name: "rclone", tiers: ["A", "B"], cannotName: ["a\nb"] },
+  { name: "versitygw", tiers: ["B"], cannotName: ["a\nb"] },
+  { name: "minio", tiers: ["B"], cannotName: [] },
+  { name: "ceph", tiers: ["B"], cannotName: [] },
+  { name: "s3rver", tiers: ["C"], cannotName: [] },
 ] as const
 
 const PROBE_MS_MAX = 120_000
 
-for (const { name, tier, mode, cannotName } of SERVERS)
+for (const { name, tiers, cannotName } of SERVERS)
   describeServer(name, (server) => {
     let verdict: Verdict | undefined
     beforeAll(async () => {
@@ -28,10 +29,10 @@ for (const { name, tier, mode, cannotName } of SERVERS)
       return openServerBucket(server(), { verdict, cannotName })
     }
 
-    test(`is of tier ${tier}`, () => {
-      expect(verdict?.tier).toBe(tier)
+    test(`is of tier ${tiers.join(" or ")}`, () => {
+      expect(tiers).toContain(verdict?.tier)
     })
 
     backendContract("a bucket", open, { isSlow: true })
-    s3Contract("as a bucket", open, { mode, keys: 1100 })
+    s3Contract("as a bucket", open, { keys: 1100 })
   })

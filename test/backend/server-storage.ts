@@ -54,7 +54,7 @@ export async function openServerBucket(
   let laterMs = 0
   const nowMs = () => Date.now() + laterMs
   return bucketStorage({
-    traits: { ...BUCKET_TRAITS, cannotName },
+    traits: { ...BUCKET_TRAITS, cannotName, looksCannotTell: true },
     verdict,
     connect(tick) {
       let isDead = false

@@ -29,6 +29,8 @@ export interface Traits {
   readonly equalContentIsOneVersion?: true
   /** A remove cannot tell that somebody else was faster. */
   readonly removesWhatIsGone?: true
+  /** A look cannot tell that the storage is gone from a file that is; listings and reads can. */
+  readonly looksCannotTell?: true
   /** Names that it refuses, or cannot show as they are. */
   readonly cannotName?: readonly string[]
 }
@@ -106,6 +108,15 @@ export interface BucketHands {
   tombstones(): Promise<readonly string[]>
   /** The bucket is removed, and one of the same name is made. */
   recreate(): Promise<void>
+}
+
+export const EVERYTHING = { ignoresDirectory: () => false }
+
+/** What a test has at hand: made anew before each. */
+export interface Get<S extends Storage = Storage> {
+  storage(): S
+  one(): Backend
+  two(): Backend
 }
 
 /** A device died here, in the middle of a call. */

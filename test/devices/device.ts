@@ -20,6 +20,7 @@ import type { DeviceId } from "../../src/model/ids.ts"
 import { ok, type Result } from "../../src/model/result.ts"
 import { profileNamed, type ProfileName } from "../../src/model/settings.ts"
 import { compileIgnore } from "../../src/observe/ignore.ts"
+import { Violation } from "../simulation/oracle.ts"
 import type { Prng } from "../simulation/random.ts"
 import { must, sha256 } from "../simulation/world.ts"
 import type { Meeting } from "./meeting.ts"
@@ -67,7 +68,14 @@ export async function openDevice(
     sides: {
       local: folderBackend({ disk, device: id, sha256, nowMs }),
       remote: s3Backend({
-        ...{ store, verdict: site.verdict, device: id, deviceName: name, sha256, random, nowMs, monotonicMs },
+        store,
+        verdict: site.verdict,
+        device: id,
+        deviceName: name,
+        sha256,
+        random,
+        nowMs,
+        monotonicMs,
         sleep: (ms) => meeting.sleep(name, ms),
         memory: { read: (text) => texts.get(text), write: (text, value) => texts.set(text, value) },
       }),
@@ -139,6 +147,18 @@ export async function openDevice(
     },
     close: () => store.close(),
   }
+}
+
+/** Another device may hold the lease for longer than a run waits; nothing else may go wrong. */
+export function expectRan({ name }: Device, result: Result<Cycle, SyncError>): void {
+  if (!result.ok && !isHeld(result.error))
+    throw new Violation(`${name} failed: ${JSON.stringify(result.error)}`)
+  if (result.ok && result.value.kind === "cloned")
+    throw new Violation(`${name} took its own journal for a copy`)
+}
+
+function isHeld(error: SyncError): boolean {
+  return error.code === "side_unreadable" && error.trouble.code === "lease_held"
 }
 
 /** What its user does; the disk may say no, as it would to anybody. */

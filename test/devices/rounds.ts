@@ -12,10 +12,10 @@ import type { Result } from "../../src/model/result.ts"
 import { Oracle, Violation } from "../simulation/oracle.ts"
 import { type Prng, prngOf } from "../simulation/random.ts"
 import { type BucketLook, bucketEye } from "./bucket-look.ts"
-import { type Device, openDevice } from "./device.ts"
+import { type Device, expectRan, openDevice } from "./device.ts"
 import { editRound } from "./edits.ts"
 import { newMeeting } from "./meeting.ts"
-import { expectSettled } from "./settled.ts"
+import { expectSettled, type Fleet } from "./settled.ts"
 import type { Site } from "./site.ts"
 import { storyOf } from "./story.ts"
 
@@ -41,13 +41,6 @@ export interface RoundsOptions {
   /** Stops early where a server is slow. */
   readonly untilMs?: number
   readonly story?: string[]
-}
-
-export interface Fleet {
-  readonly site: Site
-  readonly devices: readonly Device[]
-  look(): Promise<BucketLook>
-  readonly tell: (line: string) => void
 }
 
 export async function playRounds(site: Site, options: RoundsOptions): Promise<Report> {
@@ -125,18 +118,6 @@ async function play(
   seen = await fleet.look()
   oracle.check("the end")
   expectSighted(devices, seen)
-}
-
-/** Another device may hold the lease for longer than a run waits; nothing else may go wrong. */
-export function expectRan(device: Device, result: Result<Cycle, SyncError>): void {
-  if (!result.ok && !isHeld(result.error))
-    throw new Violation(`${device.name} failed: ${JSON.stringify(result.error)}`)
-  if (result.ok && result.value.kind === "cloned")
-    throw new Violation(`${device.name} took its own journal for a copy`)
-}
-
-function isHeld(error: SyncError): boolean {
-  return error.code === "side_unreadable" && error.trouble.code === "lease_held"
 }
 
 function isRefused(outcome: {

@@ -7,9 +7,17 @@ import type { Cycle } from "../../src/engine/cycle.ts"
 import type { SyncError } from "../../src/model/errors.ts"
 import type { Result } from "../../src/model/result.ts"
 import { nameOf, Violation } from "../simulation/oracle.ts"
-import type { Device } from "./device.ts"
-import { expectRan, type Fleet } from "./rounds.ts"
+import type { BucketLook } from "./bucket-look.ts"
+import { type Device, expectRan } from "./device.ts"
+import type { Site } from "./site.ts"
 import { storyOf } from "./story.ts"
+
+export interface Fleet {
+  readonly site: Site
+  readonly devices: readonly Device[]
+  look(): Promise<BucketLook>
+  readonly tell: (line: string) => void
+}
 
 /** A tombstone is everybody's after ten minutes, or after twenty. */
 const TOMBSTONES_ARE_OLD_MS = 21 * 60_000

@@ -8,7 +8,7 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { expect, onTestFinished } from "vitest"
+import { expect } from "vitest"
 import type { Fault, Proxy } from "../servers/proxy.ts"
 import { startProxy } from "../servers/proxy.ts"
 import { type Kind, KINDS } from "../servers/request.ts"
@@ -21,7 +21,7 @@ export const TEST_MS_MAX = 300_000
 export interface S3Device extends Omit<Device, "setUp" | "bisync" | "run"> {
   run(...args: readonly string[]): Promise<Ran>
   bisync(...args: readonly string[]): Promise<Ran>
-  /** Sets up, with a first run where the setup does not make one; both must end well. */
+  /** Sets up, which makes the first run. */
   setUp(): Promise<Ran>
 }
 
@@ -32,18 +32,17 @@ export interface S3World {
   readonly url: string
   /** What the SDK finds in the environment of a device. */
   readonly keys: Readonly<Record<string, string>>
-  device(name: string): S3Device
+  /** With another URL where it goes another way to the bucket. */
+  device(name: string, options?: { readonly url: string }): S3Device
   /** The notes that the bucket holds, by key. */
   notes(): ReadonlyMap<string, string>
+  /** For `onTestFinished` or `afterAll`, with `TEST_MS_MAX`: a disk may be slow to forget thousands of notes. */
+  stop(): Promise<void>
 }
 
 export async function newS3World(server: Server): Promise<S3World> {
   const root = mkdtempSync(join(tmpdir(), "bm-s3-"))
   const proxy = await startProxy(server)
-  onTestFinished(async () => {
-    await proxy.stop()
-    rmSync(root, { recursive: true, force: true })
-  })
   const bucket = await server.newBucket()
   const url = proxy.urlOf(bucket)
   const keys = {
@@ -57,8 +56,12 @@ export async function newS3World(server: Server): Promise<S3World> {
     bucket,
     url,
     keys,
-    device: (name) => newS3Device(join(root, name), { url, keys }),
+    device: (name, options = { url }) => newS3Device(join(root, name), { ...options, keys }),
     notes: () => notesBelow(join(server.root, bucket)),
+    async stop() {
+      await proxy.stop()
+      rmSync(root, { recursive: true, force: true })
+    },
   }
 }
 

@@ -25,7 +25,7 @@ export interface Search {
   readonly taken: ReadonlySet<string>
 }
 
-const STATES_MAX = 600_000
+const STATES_MAX = 6_000_000
 
 interface Found<State> {
   readonly state: State

@@ -20,6 +20,7 @@ const WAYS: readonly Ways[] = [
   { ignoresSourceCondition: true },
   { createsOnMatchMissing: true },
   { refusesFileBesideDirectory: true },
+  { hidesBelowFile: true },
   { acceptsLatePresigned: true },
   { deleteRaces: true },
   { emptyCompleteEtag: true },

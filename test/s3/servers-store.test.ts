@@ -15,14 +15,15 @@ import { kindOf, type Ways } from "./store-world.ts"
 
 /** As measured; a line that is wrong fails. */
 const WAYS = {
-  rclone: { refusesFileBesideDirectory: true },
+  rclone: { refusesFileBesideDirectory: true, ignoresCopyCondition: true },
   versitygw: { refusesFileBesideDirectory: true, ignoresCopyCondition: true },
-  minio: { ignoresDeleteCondition: true, ignoresCopyCondition: true },
+  minio: { hidesBelowFile: true, ignoresDeleteCondition: true, ignoresCopyCondition: true },
   ceph: {
     wantsBareEtags: true,
     ignoresDeleteCondition: true,
     ignoresCompleteCondition: true,
     ignoresCopyCondition: true,
+    ignoresSourceCondition: true,
   },
 } as const satisfies Partial<Record<S3ServerName, Ways>>
 

@@ -23,8 +23,6 @@ export function uploadRules(get: () => OpenStore, ways: Ways): void {
     const head = must(await store.head(upload.key))
     expect(head).toMatchObject({ etag, sizeBytes: PART_BYTES + 3, metadata: { "bm-op": "7" } })
     expect((await textAt(store, upload.key))?.slice(-4)).toBe("aend")
-    // Whoever takes it for the MD5 of the bytes is warned by its form.
-    expect(etag).toMatch(/-2$/)
   })
 
   test.each([
@@ -42,7 +40,7 @@ export function uploadRules(get: () => OpenStore, ways: Ways): void {
     const completed = await store.complete(upload, [part], { condition: condition(etag) })
     expect(kindOf(completed)).toBe(unless(ways.ignoresCompleteCondition))
     expect(await textAt(store, "note")).toBe(completed.ok ? "3" : "2")
-    must(await store.abort(upload))
+    if (!completed.ok) must(await store.abort(upload))
   })
 
   test("replaces the version that is meant", async () => {
@@ -61,9 +59,7 @@ export function uploadRules(get: () => OpenStore, ways: Ways): void {
     const wrong = await store.copyPart(upload, 1, { key: "from é+", ifMatch: WRONG })
     expect(kindOf(wrong)).toBe(unless(ways.ignoresSourceCondition))
     const part = await store.copyPart(upload, 1, { key: "from é+", ifMatch: etag })
-    expect(kindOf(part)).toBe(ways.refusesSourceCondition === true ? "precondition" : "ok")
-    if (!part.ok) return
-    must(await store.complete(upload, [part.value], { condition: { kind: "absent" } }))
+    must(await store.complete(upload, [must(part)], { condition: { kind: "absent" } }))
     expect(await textAt(store, "to")).toBe("bytes")
   })
 

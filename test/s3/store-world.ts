@@ -10,10 +10,8 @@ export interface OpenStore {
   foreignPut(key: string, text: string): Promise<void>
 }
 
-export type Ways = Partial<Quirks> & {
-  /** Takes no copy at all where the source must be a certain version. */
-  readonly refusesSourceCondition?: boolean
-}
+/** The quirks that a server is known to have. */
+export type Ways = Partial<Quirks>
 
 export const body = (text: string): Body => ({ kind: "bytes", bytes: Buffer.from(text) })
 export const kindOf = (result: Result<unknown, Failure>) => (result.ok ? "ok" : result.error.kind)

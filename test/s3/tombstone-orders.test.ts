@@ -16,12 +16,7 @@ test("loses no acknowledged write in any order", { timeout: 600_000 }, () => {
   const { states, violation, way, taken } = search(tombstoneProtocol(RULES, SIZE))
   console.info(`tombstone: ${states} states`)
   expect(violation, way.join(" > ")).toBeUndefined()
-  for (const step of [
-    "takes over its own",
-    "takes over another's",
-    "removes",
-    "writes anew",
-  ])
+  for (const step of ["takes over its own", "takes over another's", "removes", "writes anew"])
     expect(taken).toContain(step)
 })
 

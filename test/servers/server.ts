@@ -141,8 +141,8 @@ function commandOf(place: Place): Omit<Command, "logPath"> {
   switch (place.name) {
     case "rclone": {
       const credentials = `${keys.accessKeyId},${keys.secretAccessKey}`
-      // Without the zero, what is put into the folder from outside is seen minutes later.
-      const args = ["--addr", address, "--auth-key", credentials, "--dir-cache-time", "0s", root]
+      // What is put into the folder from outside is seen at once; with 0s the server spins until it stalls.
+      const args = ["--addr", address, "--auth-key", credentials, "--dir-cache-time", "10ms", root]
       return { path, args: ["serve", "s3", "--config", join(directory, "rclone.conf"), ...args] }
     }
     case "versitygw": {

@@ -17,6 +17,8 @@ import { sha256, type Simulation, type SimulatedDevice, snapshotOf } from "./wor
 
 /** Longer than an editor may write into a replaced file. */
 const ASIDES_ARE_OLD_MS = 70_000
+/** Longer than a tombstone is left alone, and a flag of a dead device is believed. */
+const BUCKETS_ARE_FREE_MS = 11 * 60_000
 const ROUNDS_MAX = 40
 
 export async function expectHealed(simulation: Simulation): Promise<void> {
@@ -25,7 +27,7 @@ export async function expectHealed(simulation: Simulation): Promise<void> {
   simulation.failNext = undefined
   simulation.failCall = undefined
   // What an editor wrote into a replaced file comes back once it is old.
-  simulation.nowMs += ASIDES_ARE_OLD_MS
+  simulation.nowMs += simulation.remote.s3 === undefined ? ASIDES_ARE_OLD_MS : BUCKETS_ARE_FREE_MS
   // Once every device in turn had nothing to do, no run will have. What was unknown to a run is not counted against it.
   const { length } = devices
   let [idle, left] = [0, 2 * length + 2]

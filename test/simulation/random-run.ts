@@ -5,7 +5,7 @@
 
 import { expectHealed } from "./healed.ts"
 import { prngOf, type Prng } from "./random.ts"
-import { Crash, must, Simulation, type SimulatedDevice, type Tick } from "./world.ts"
+import { Crash, must, type RemoteKind, Simulation, type SimulatedDevice, type Tick } from "./world.ts"
 
 const STEPS = 20
 const PATHS = ["a.md", "b.md", "d/a.md", "d/b.md", "d", "e/x/y.md", "e/z.md", "a.md.conflict1", "a.md/in.md"]
@@ -20,12 +20,13 @@ export interface RunReport {
 
 export async function simulate(
   seed: number,
-  options: { readonly traces?: boolean } = {},
+  options: { readonly traces?: boolean; readonly remote?: RemoteKind } = {},
 ): Promise<RunReport> {
   const prng = prngOf(seed)
+  const drawn = prng.chance(0.6) ? "folder" : "memory"
   const simulation = new Simulation({
     seed: seed ^ 0x5eed,
-    remote: prng.chance(0.6) ? "folder" : "memory",
+    remote: options.remote ?? drawn,
     devices: prng.pick([2, 2, 2, 3, 3, 4]),
     reusesInodes: prng.chance(0.5),
   })
@@ -120,10 +121,16 @@ class RandomRun {
       if (left <= 1) life.isDead = true
     }
     if (at.edits > 0 && this.#prng.chance(at.edits)) {
-      if (this.#prng.chance(0.1)) this.#editRemote()
+      if (this.#prng.chance(0.1) && this.#maySeeForeigners()) this.#editRemote()
       else this.#edit(life.device)
     }
     return at.isShared ? this.#scheduler.turn() : undefined
+  }
+
+  /** Where a server keeps no conditions, nobody can keep a foreign program from writing between a look and a write. */
+  #maySeeForeigners(): boolean {
+    const { kind } = this.#simulation.remote
+    return kind !== "bucket B" && kind !== "bucket C"
   }
 
   #breakSomeCalls(rate: number): void {

@@ -6,7 +6,6 @@
  * device go on first, or look whether a guarantee was broken.
  */
 
-import { createHash } from "node:crypto"
 import { emptyBucket, type MemoryBucket, memoryBackend, putObject } from "../../src/backend/memory.ts"
 import { folderBackend } from "../../src/backend/folder.ts"
 import { DiskFailure } from "../../src/disk/disk.ts"
@@ -21,14 +20,16 @@ import { MemoryHistory } from "../../src/history/memory-history.ts"
 import { memoryStore, type MemoryStore } from "../../src/journal/memory-store.ts"
 import type { SyncError, Trouble } from "../../src/model/errors.ts"
 import type { UnionReason } from "../../src/model/event.ts"
-import { type DeviceId, mustContentHash, type Sha256 } from "../../src/model/ids.ts"
+import type { DeviceId } from "../../src/model/ids.ts"
 import { mustPath, type RelativePath } from "../../src/model/path.ts"
 import type { Backend, HistoryStore, KeyValueStore } from "../../src/model/ports.ts"
 import { ok, type Result } from "../../src/model/result.ts"
 import { profileNamed, type ProfileName } from "../../src/model/settings.ts"
 import { compileIgnore } from "../../src/observe/ignore.ts"
+import { type BucketKind, SimulatedBucket, WRITING_REQUESTS } from "./bucket.ts"
 import { nameOf, Oracle } from "./oracle.ts"
 import { prngOf, type Prng } from "./random.ts"
+import { sha256 } from "./sha256.ts"
 
 export class Crash extends Error {}
 
@@ -47,11 +48,11 @@ export interface Tick {
   readonly isEffect: boolean
 }
 
-export type RemoteKind = "folder" | "memory"
+export type RemoteKind = "folder" | "memory" | BucketKind
 
 const FIRST_MS = Date.UTC(2026, 2, 2)
 /** Calls that may take bytes away or bring them to a user's path; all others change nothing that an oracle sees. */
-const TOUCHING = new Set(["rename", "unlink", "link", "createFile", "apply"])
+const TOUCHING = new Set(["rename", "unlink", "link", "createFile", "apply", ...WRITING_REQUESTS])
 const CHANGING = new Set([
   ...TOUCHING,
   "write",
@@ -62,8 +63,7 @@ const CHANGING = new Set([
   "appendEpoch",
 ])
 
-export const sha256: Sha256 = (content) =>
-  mustContentHash(`sha256:${createHash("sha256").update(content).digest("hex")}`)
+export { sha256 }
 
 export interface SimulationOptions {
   readonly seed: number
@@ -166,6 +166,8 @@ export class SimulatedRemote {
   readonly kind: RemoteKind
   readonly disk: MemoryDisk
   readonly bucket: MemoryBucket
+  /** Where the remote is a bucket on a server. */
+  readonly s3: SimulatedBucket | undefined
   readonly #simulation: Simulation
 
   constructor(simulation: Simulation, kind: RemoteKind, copied?: SimulatedRemote) {
@@ -173,11 +175,13 @@ export class SimulatedRemote {
     this.kind = kind
     this.disk = new MemoryDisk(diskOptions(simulation), copied?.disk)
     this.bucket = copied === undefined ? emptyBucket() : copyBucket(copied.bucket)
+    this.s3 = kind === "folder" || kind === "memory" ? undefined : new SimulatedBucket(kind, copied?.s3)
   }
 
   open(life: Life): Backend {
     const simulation = this.#simulation
     const nowMs = () => simulation.nowMs
+    if (this.s3 !== undefined) return this.s3.open(simulation, life)
     if (this.kind === "folder")
       return folderBackend({
         disk: openDisk(simulation, this.disk, { life, name: "remote" }),
@@ -199,6 +203,7 @@ export class SimulatedRemote {
   /** Every file, with our own where the remote is a folder. */
   all(): Iterable<readonly [string, Uint8Array]> {
     if (this.kind === "folder") return this.disk.all()
+    if (this.s3 !== undefined) return this.s3.notes()
     return [...this.bucket.objects].map(([path, { bytes }]) => [path, bytes] as const)
   }
 
@@ -212,6 +217,7 @@ export class SimulatedRemote {
     const simulation = this.#simulation
     simulation.edit("remote", [path], () => {
       if (this.kind === "folder") this.disk.userReplace(path, content)
+      else if (this.s3 !== undefined) this.s3.put(path, content, simulation.nowMs)
       else
         putObject({ bucket: this.bucket }, mustPath(path), {
           bytes: Buffer.from(content),
@@ -223,6 +229,7 @@ export class SimulatedRemote {
   remove(path: string): void {
     this.#simulation.edit("remote", [path], () => {
       if (this.kind === "folder") this.disk.userRemove(path)
+      else if (this.s3 !== undefined) this.s3.objects.objects.delete(path)
       else this.bucket.objects.delete(path as RelativePath)
     })
   }
@@ -230,6 +237,7 @@ export class SimulatedRemote {
   /** All of it, to see that nothing was written. */
   snapshot(): string {
     if (this.kind === "folder") return snapshotOf(this.disk)
+    if (this.s3 !== undefined) return this.s3.snapshot()
     const objects = [...this.bucket.objects].map(([path, { version }]) => `${path} ${version.token}`)
     return [...objects.sort(), JSON.stringify(this.bucket.epoch)].join("\n")
   }

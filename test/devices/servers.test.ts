@@ -1,0 +1,84 @@
+/**
+ * Three devices at once on real servers of tier A and B, and on one whose conditions a proxy takes away: tier C.
+ *
+ * `DEVICES_SEED=n` plays another seed and tells its story; a server's own races are not in it. SOAK=1 plays all rounds
+ * on every server, however long that takes.
+ */
+
+import { expect, test } from "vitest"
+import { judge } from "../../src/s3/probe.ts"
+import type { Tier, Verdict } from "../../src/s3/verdict.ts"
+import { verdictOf } from "../backend/server-storage.ts"
+import { describeServer } from "../servers/describe-server.ts"
+import { startProxy } from "../servers/proxy.ts"
+import type { S3ServerName, Server } from "../servers/server.ts"
+import { playRounds } from "./rounds.ts"
+import { serverSite } from "./server-site.ts"
+
+const ROUNDS = 200
+const ROUNDS_MIN = 10
+const isSoak = process.env["SOAK"] !== undefined
+const PLAY_MS_MAX = 40_000
+const TIMEOUT_MS = isSoak ? 3_600_000 : 240_000
+const SEED = Number(process.env["DEVICES_SEED"] ?? 1)
+
+const SERVERS = [
+  { name: "rclone", tier: "A" },
+  { name: "versitygw", tier: "B" },
+  { name: "minio", tier: "B" },
+  { name: "s3rver", tier: "C" },
+] as const satisfies readonly { readonly name: S3ServerName; readonly tier: Tier }[]
+
+for (const { name, tier } of SERVERS)
+  describeServer(name, (server) => {
+    test(
+      `three devices at once lose no version and converge on tier ${tier}`,
+      () => play(server(), tier),
+      TIMEOUT_MS,
+    )
+  })
+
+describeServer("rclone", (server) => {
+  test(
+    "three devices at once lose no version and converge where no condition reaches the server",
+    async () => {
+      const proxy = await startProxy(server(), { faults: [{ act: "ignore_conditions", match: () => true }] })
+      try {
+        await play({ ...server(), endpoint: proxy.endpoint, name: "rclone" }, "C")
+      } finally {
+        await proxy.stop()
+      }
+    },
+    TIMEOUT_MS,
+  )
+})
+
+async function play(server: Server, tier: Tier): Promise<void> {
+  const verdict = sureVerdict(server, await verdictOf(server))
+  expect(verdict.tier).toBe(tier)
+  const story: string[] = []
+  const site = await serverSite(server, { verdict, prefix: `devices-${tier}` })
+  try {
+    const untilMs = performance.now() + PLAY_MS_MAX
+    const report = await playRounds(site, {
+      seed: SEED,
+      rounds: ROUNDS,
+      story,
+      ...(!isSoak && { untilMs }),
+    })
+    console.log(`${server.name} as tier ${tier}: ${JSON.stringify(report)}`)
+    expect(report.rounds).toBeGreaterThanOrEqual(isSoak ? ROUNDS : ROUNDS_MIN)
+    expect(report.refused).toBeGreaterThan(0)
+  } catch (error) {
+    console.log(story.join("\n"))
+    throw error
+  } finally {
+    await site.close()
+  }
+}
+
+/** Its races are known; a probe may win them all by chance. */
+function sureVerdict({ name }: Server, verdict: Verdict): Verdict {
+  if (name !== "versitygw") return verdict
+  return judge(verdict.etagForm, { ...verdict.findings, race_delete: "fails" })
+}
