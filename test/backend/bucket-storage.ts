@@ -97,6 +97,7 @@ export function bucketStorage(site: Site): BucketStorage {
         disturbance = next
       },
       tombstones: () => tombstonesIn(foreign),
+      flags: () => flagsIn(foreign),
       recreate: () => site.recreate(),
     },
     close: () => site.close(),
@@ -152,8 +153,12 @@ async function stagedIn(store: ObjectStore): Promise<readonly string[]> {
   return [
     ...(uploads.ok ? uploads.value.map(({ key }) => key) : []),
     ...(await tombstonesIn(store)),
-    ...(await allObjects(store, LEASES)).map(({ key }) => key),
+    ...(await flagsIn(store)),
   ]
+}
+
+async function flagsIn(store: ObjectStore): Promise<readonly string[]> {
+  return (await allObjects(store, LEASES)).map(({ key }) => key)
 }
 
 /** Every request that a store is asked for, and nothing else of it. The store is looked up at each. */

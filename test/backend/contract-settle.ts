@@ -268,13 +268,21 @@ async function finishLeft(storage: Storage): Promise<boolean> {
   return true
 }
 
+/** The flag of a life that ended keeps others away while what it sent may land; then its own device takes it away. */
+async function outliveFlag(storage: Storage, staged: Staged): Promise<void> {
+  if (storage.bucket === undefined || (await storage.bucket.flags()).length === 0) return
+  storage.bucket.later(ELEVEN_MINUTES_MS)
+  value(await settleIn(await storage.start("one"), staged))
+}
+
 /** What a user sees is what was answered; what was replaced or removed waits in an aside, or is where it was. */
 async function expectState(
   storage: Storage,
-  at: { readonly operation: Operation; readonly each: Case; readonly kind: Settled["kind"] },
+  at: Staged & { readonly each: Case; readonly kind: Settled["kind"] },
 ): Promise<void> {
   const { operation, each } = at
   const kind = (await finishLeft(storage)) ? "applied" : at.kind
+  await outliveFlag(storage, at)
   const tree = await storage.tree()
   expect(Object.fromEntries(tree)).toEqual(kind === "applied" ? each.after : each.before)
   expect(await storage.staged()).toEqual([])

@@ -13,7 +13,6 @@ const SERVERS = [
   { name: "versitygw", tiers: ["B"], cannotName: ["a\nb"] },
   { name: "minio", tiers: ["B"], cannotName: [] },
   { name: "ceph", tiers: ["B"], cannotName: [] },
-  { name: "s3rver", tiers: ["C"], cannotName: [] },
 ] as const
 
 const PROBE_MS_MAX = 120_000

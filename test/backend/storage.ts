@@ -106,6 +106,8 @@ export interface BucketHands {
   disturb(disturbance: Disturbance | undefined): void
   /** Keys at which a tombstone stands. */
   tombstones(): Promise<readonly string[]>
+  /** The flags of a lease. */
+  flags(): Promise<readonly string[]>
   /** The bucket is removed, and one of the same name is made. */
   recreate(): Promise<void>
 }

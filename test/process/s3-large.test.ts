@@ -133,7 +133,6 @@ async function watched(child: ChildProcess): Promise<Ran & { readonly peakBytes:
   }, LOOK_EVERY_MS)
   try {
     const ran = await ended(child)
-    console.log("PEAK", Math.round(peakBytes / MIB))
     return { ...ran, peakBytes }
   } finally {
     clearInterval(looking)

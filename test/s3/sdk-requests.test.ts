@@ -44,6 +44,11 @@ describe("a listing", () => {
     expect(page).toMatchObject(failure("nonsense"))
   })
 
+  test("with a key beside what was asked for is nonsense", async () => {
+    const { page } = await listed(listXml(["p/sub/a", "p/a"]), { prefix: "p" }, { prefix: "sub/" })
+    expect(page).toMatchObject(failure("nonsense"))
+  })
+
   test("that points to where it was asked from is nonsense", async () => {
     const xml = listXml(
       ["a"],
@@ -85,8 +90,9 @@ describe("an error in an answer with 200 is a failure", () => {
       ]),
     ),
   )("$name: $code, ending with $tail", async ({ name, code, tail, kind }) => {
+    // Servers that need long keep the connection alive with white space before their answer.
     const { store } = await serve(
-      (_request, response) => void response.writeHead(200).end(errorXml(code) + tail),
+      (_request, response) => void response.writeHead(200).end(`\n ${errorXml(code)}${tail}`),
     )
     expect(await REQUESTS[name]?.(store)).toMatchObject(failure(kind))
   })

@@ -161,6 +161,8 @@ describe("a stream that breaks off", () => {
     async *open() {
       yield Buffer.from(text)
       if (end !== undefined) throw end
+      // Where the length was reached the server has its chance to answer; nobody comes here otherwise.
+      if (text.length >= sizeBytes) await new Promise((resolve) => setTimeout(resolve, 200))
     },
   })
 
@@ -277,6 +279,26 @@ describe("the server's clock", () => {
     expect(Math.abs(((await skewAfter(NOW + skewMs)) ?? 0) - skewMs)).toBeLessThanOrEqual(500)
   })
 
+  test("is not taken from a long request where a short one told it", async () => {
+    let nowMs = NOW
+    let dateMs = NOW + 60_000
+    const { store } = await serve(
+      (request, response) => {
+        if (request.number === 2) {
+          nowMs += 20_000
+          dateMs = nowMs + 60_000
+        }
+        const headers = { date: new Date(dateMs).toUTCString(), etag: '"e"', "content-length": 0 }
+        response.writeHead(200, headers).end()
+      },
+      { nowMs: () => nowMs },
+    )
+    await store.head("k")
+    const told = store.skewMs()
+    await store.put("k", bytes("x"), { metadata: {} })
+    expect(store.skewMs()).toBe(told)
+  })
+
   test("is known by its refusals", async () => {
     expect(Math.abs(((await skewAfter(NOW + 3_600_000, 403)) ?? 0) - 3_600_000)).toBeLessThanOrEqual(500)
   })
@@ -316,6 +338,17 @@ describe("TLS", () => {
     const large: Body = { kind: "bytes", bytes: Buffer.alloc(3 * 1024 * 1024) }
     expect(await store.put("k", large, { metadata: {} })).toMatchObject(failure("unreachable"))
     expect(fake.requests.length).toBe(0)
+  })
+
+  test("is asked for wherever the SDK found its endpoint", async () => {
+    vi.stubEnv("AWS_ENDPOINT_URL_S3", "http://storage.invalid")
+    cleanups.push(() => vi.unstubAllEnvs())
+    const address = parseS3Url("s3://notes?region=us-east-1")
+    if (!address.ok) throw new Error(address.error)
+    const options = { credentials: CREDENTIALS, etagForm: "quoted", nowMs: Date.now } as const
+    const store = await openSdkStore(address.value, options)
+    cleanups.push(() => store.close())
+    expect(await store.head("k")).toEqual(failure("nonsense", "an endpoint without TLS"))
   })
 
   test("that is answered without TLS is unreachable", async () => {
