@@ -119,7 +119,8 @@ function comparable({
     to ?? null,
     base?.sha256 ?? null,
     local?.sha256 ?? null,
-    remote?.sha256 ?? null,
+    // Where nobody has read it yet, it is known by its token only.
+    remote?.sha256 ?? remote?.etag ?? null,
     after,
     rule ?? null,
     winner ?? null,

@@ -1,5 +1,6 @@
 /**
- * Three devices at once on real servers of tier A and B, and on one whose conditions a proxy takes away: tier C.
+ * Three devices at once on real servers whose DELETE cannot be trusted, tier B, and on some that keep no condition or whose
+ * conditions a proxy takes away, tier C. None that can be had here is of tier A: the memory has that.
  *
  * `DEVICES_SEED=n` plays another seed and tells its story; a server's own races are not in it. SOAK=1 plays all rounds
  * on every server, however long that takes.
@@ -23,7 +24,7 @@ const TIMEOUT_MS = isSoak ? 3_600_000 : 240_000
 const SEED = Number(process.env["DEVICES_SEED"] ?? 1)
 
 const SERVERS = [
-  { name: "rclone", tier: "A" },
+  { name: "rclone", tier: "B" },
   { name: "versitygw", tier: "B" },
   { name: "minio", tier: "B" },
   { name: "s3rver", tier: "C" },
@@ -77,8 +78,8 @@ async function play(server: Server, tier: Tier): Promise<void> {
   }
 }
 
-/** Its races are known; a probe may win them all by chance. */
+/** Both were seen to delete what was written meanwhile; a probe may win all its races by chance. */
 function sureVerdict({ name }: Server, verdict: Verdict): Verdict {
-  if (name !== "versitygw") return verdict
+  if (name !== "rclone" && name !== "versitygw") return verdict
   return judge(verdict.etagForm, { ...verdict.findings, race_delete: "fails" })
 }

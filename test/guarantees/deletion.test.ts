@@ -17,7 +17,7 @@ describe.each(KINDS)("over a %s", (kind) => {
   test("ends the run where a listing fails", async () => {
     const { simulation, first } = await agree(kind)
     first.save("a.md", "alpha two")
-    const isListing = (call: string) => call === "list" || call === "remote.readDirectory"
+    const isListing = (call: string) => ["list", "LIST", "remote.readDirectory"].includes(call)
     simulation.failNext = (_, method, path) => (isListing(method) && path === "" ? "EIO" : undefined)
     simulation.failCall = (_, call) => (isListing(call) ? { code: "unreachable", path: "" } : undefined)
     expect(await first.sync()).toMatchObject({
@@ -84,7 +84,9 @@ describe.each(KINDS)("over a %s", (kind) => {
     simulation.failNext = (_, method, path) =>
       method === "remote.link" && path === "new.md" ? "EIO" : undefined
     simulation.failCall = (_, call, path, phase) =>
-      call === "apply" && path === "new.md" && phase === "before" ? { code: "unreachable", path } : undefined
+      ["apply", "PUT"].includes(call) && path === "new.md" && phase === "before"
+        ? { code: "unreachable", path }
+        : undefined
     expect(skippedIn(await first.sync())).toMatchObject({ "b.md": "blocked_by_errors" })
     expect(treeOf(simulation.remote)).toEqual(START)
     simulation.failNext = undefined

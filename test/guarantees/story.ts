@@ -5,7 +5,7 @@ import type { SyncError } from "../../src/model/errors.ts"
 import type { Result } from "../../src/model/result.ts"
 import { must, type RemoteKind, Simulation, type SimulatedDevice } from "../simulation/world.ts"
 
-export const KINDS: readonly RemoteKind[] = ["folder", "memory"]
+export const KINDS: readonly RemoteKind[] = ["folder", "memory", "bucket A", "bucket B", "bucket C"]
 export const LATER_MS = 30_000
 export const START: Readonly<Record<string, string>> = {
   "a.md": "alpha one",
@@ -49,6 +49,14 @@ export function backUp({ remote }: Simulation): () => void {
   if (remote.kind === "folder") {
     const disk = remote.disk.clone()
     return () => void Object.assign(remote, { disk })
+  }
+  if (remote.s3 !== undefined) {
+    const objects = new Map(remote.s3.objects.objects)
+    const { objects: now } = remote.s3.objects
+    return () => {
+      now.clear()
+      for (const [key, object] of objects) now.set(key, object)
+    }
   }
   const { bucket } = remote
   const objects = new Map(bucket.objects)

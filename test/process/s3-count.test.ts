@@ -104,7 +104,8 @@ describeServer("versitygw", (server) => {
     renameSync(join(here.dir, "d7"), join(here.dir, "moved/d7"))
     const { notes, own } = await requestsOf(here)
     const moved = NOTES_PER_DIRECTORY
-    // Each note: a look at its metadata, a copy as the one part of an upload, a tombstone and its end.
+    // Each note: a look at its metadata, a copy as the one part of an upload, a tombstone and its end. Where uploads
+    // were begun, one more request looks for leftovers.
     expect(notes).toEqual({
       HEAD: moved,
       CREATE_UPLOAD: moved,
@@ -112,6 +113,7 @@ describeServer("versitygw", (server) => {
       COMPLETE: moved,
       PUT: moved,
       DELETE: moved,
+      LIST_UPLOADS: 1,
     })
     expect(own).toEqual({ PUT: 1 })
     const sent = world.proxy.requests.filter(

@@ -60,8 +60,7 @@ test("a large body is sent at once, over a connection that stays", async () => {
   const large = { kind: "bytes", bytes: Buffer.alloc(3 * 1024 * 1024, "x") } as const
   for (let each = 0; each < 3; each++)
     expect(await store.put("k", large, { metadata: {} })).toMatchObject({ ok: true })
-  expect(fake.requests.map(({ body, headers }) => [body.length, headers.expect])).toEqual(
-    Array(3).fill([large.bytes.length, undefined]),
-  )
+  expect(fake.requests.map(({ body }) => body.length)).toEqual(Array(3).fill(large.bytes.length))
+  expect(fake.requests.map(({ headers }) => headers.expect)).toEqual(Array(3).fill(undefined))
   expect(fake.connections()).toBe(1)
 })

@@ -9,9 +9,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, describe, expect, test, vi } from "vitest"
 import { ContentLost } from "../../src/model/ports.ts"
+import { parseS3Url } from "../../src/s3/address.ts"
 import { PATIENCE, SEND_MS_MAX } from "../../src/s3/sdk-patience.ts"
+import { openSdkStore } from "../../src/s3/sdk-store.ts"
 import type { Body } from "../../src/s3/store.ts"
-import { type Answering, errorXml, openAt, startFake, textOf } from "./sdk-fake.ts"
+import { type Answering, CREDENTIALS, errorXml, openAt, startFake, textOf } from "./sdk-fake.ts"
 import { bytes, cleanUp, cleanups, failure, REQUESTS, requests, serve } from "./sdk-serve.ts"
 
 afterEach(cleanUp)
