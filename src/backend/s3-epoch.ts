@@ -13,6 +13,7 @@ import type { EpochPair } from "../model/state.ts"
 import type { Condition, Etag } from "../s3/store.ts"
 import { EPOCH_KEY, type EpochText, formatEpoch, newEpoch, parseEpoch, withPair } from "./epoch-text.ts"
 import { type S3Deps, troubleOf } from "./s3-side.ts"
+import { readText } from "./s3-text.ts"
 
 const EPOCH_BYTES_MAX = 4 * 1024 * 1024
 const APPEND_ATTEMPTS_MAX = 50
@@ -165,19 +166,15 @@ async function replace(
   return ok(true)
 }
 
-async function fetchEpoch(deps: S3Deps): Promise<Result<Kept | undefined, Trouble>> {
-  const got = await deps.store.get(EPOCH_KEY, { limitBytes: EPOCH_BYTES_MAX })
-  if (!got.ok) return got.error.kind === "not_found" ? ok(undefined) : err(troubleOf(got.error, "epoch"))
-  const pieces: Uint8Array[] = []
-  try {
-    for await (const piece of got.value.body) pieces.push(piece)
-  } catch {
-    return err({ code: "unreachable", path: "epoch" })
-  }
-  const epoch = parseEpoch(Buffer.concat(pieces).toString("utf8"))
+async function fetchEpoch({ store }: S3Deps): Promise<Result<Kept | undefined, Trouble>> {
+  const read = await readText(store, { key: EPOCH_KEY, limitBytes: EPOCH_BYTES_MAX, what: "epoch" })
+  if (!read.ok) return read
+  if (read.value === undefined) return ok(undefined)
+  const { etag, text } = read.value
+  const epoch = parseEpoch(text)
   return epoch === undefined
     ? err({ code: "io", path: EPOCH_KEY, detail: "unreadable" })
-    : ok({ etag: got.value.head.etag, epoch })
+    : ok({ etag, epoch })
 }
 
 /** Nothing where the condition did not hold. */

@@ -1,10 +1,10 @@
 /** The flags of a lease as small objects: one per device, below our reserved prefix. */
 
-import { ContentLost } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import type { Trouble } from "../model/errors.ts"
 import type { Flag, FlagStore } from "./lease.ts"
 import { type S3Deps, serverNowMs, troubleOf } from "./s3-side.ts"
+import { readText } from "./s3-text.ts"
 
 const PREFIX = ".basic-memory/bisync/lease/"
 const FLAG_BYTES_MAX = 4096
@@ -25,12 +25,12 @@ export function s3Flags(deps: S3Deps): FlagStore {
       if (!page.ok) return err(troubleOf(page.error, "lease"))
       const flags: Flag[] = []
       for (const { key, etag, lastModifiedMs } of page.value.objects) {
-        const content = await readFlag(deps, key)
+        const content = await readText(store, { key, limitBytes: FLAG_BYTES_MAX, what: "lease" })
         if (!content.ok) return content
         // Taken away between the listing and the reading.
         if (content.value === undefined) continue
         const ageMs = serverNowMs(deps) - lastModifiedMs
-        flags.push({ name: key.slice(PREFIX.length), token: etag, content: content.value, ageMs })
+        flags.push({ name: key.slice(PREFIX.length), token: etag, content: content.value.text, ageMs })
       }
       return ok(flags)
     },
@@ -41,17 +41,4 @@ export function s3Flags(deps: S3Deps): FlagStore {
         : err(troubleOf(removed.error, "lease"))
     },
   }
-}
-
-async function readFlag({ store }: S3Deps, key: string): Promise<Result<string | undefined, Trouble>> {
-  const got = await store.get(key, { limitBytes: FLAG_BYTES_MAX })
-  if (!got.ok) return got.error.kind === "not_found" ? ok(undefined) : err(troubleOf(got.error, "lease"))
-  const pieces: Uint8Array[] = []
-  try {
-    for await (const piece of got.value.body) pieces.push(piece)
-  } catch (error) {
-    if (error instanceof ContentLost) return err({ ...error.trouble, path: "lease" })
-    throw error
-  }
-  return ok(Buffer.concat(pieces).toString("utf8"))
 }

@@ -51,8 +51,6 @@ export async function* wholeBody(
     }
   } catch (error) {
     throw error instanceof ContentLost ? error : lost(wordOf(error))
-  } finally {
-    body.destroy()
   }
   if (bytes !== sizeBytes) throw lost("fewer bytes than were announced")
 }

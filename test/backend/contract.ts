@@ -258,9 +258,18 @@ function epoch({ storage, one, two }: Get): void {
           : two().appendEpoch({ nonce: `n${index}`, device: deviceTwo }),
       ),
     )
-    const pairs = added.map(value).toSorted((a, b) => a.counter - b.counter)
-    expect(pairs.map(({ counter }) => counter)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
-    expect(value(await one().readEpoch([]))?.chain).toEqual(pairs)
+    const pairs = added
+      .flatMap((each) => (each.ok ? [each.value] : []))
+      .toSorted((a, b) => a.counter - b.counter)
+    const { chain } = value(await one().readEpoch([])) ?? { chain: [] }
+    if (storage().traits?.replacesInSight === true) {
+      // Some may have heard nonsense, and theirs may have landed all the same.
+      expect(chain).toEqual(expect.arrayContaining(pairs))
+      expect(new Set(chain.map(({ nonce }) => nonce)).size).toBe(chain.length)
+    } else {
+      expect(pairs.map(({ counter }) => counter)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+      expect(chain).toEqual(pairs)
+    }
   })
 
   test("answers the known counters that are kept, and every newer pair, oldest first", async () => {

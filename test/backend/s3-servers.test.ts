@@ -9,15 +9,15 @@ import { openServerBucket, verdictOf } from "./server-storage.ts"
 
 /** Where more than one tier stands, the probe found now this one, now that one: a race shows itself or does not. */
 const SERVERS = [
-  { name: "rclone", tiers: ["A", "B"], cannotName: ["a\nb"] },
-  { name: "versitygw", tiers: ["B"], cannotName: ["a\nb"] },
-  { name: "minio", tiers: ["B"], cannotName: [] },
-  { name: "ceph", tiers: ["B"], cannotName: [] },
+  { name: "rclone", tiers: ["A", "B"], traits: { cannotName: ["a\nb"], replacesInSight: true } },
+  { name: "versitygw", tiers: ["B"], traits: { cannotName: ["a\nb"] } },
+  { name: "minio", tiers: ["B"], traits: {} },
+  { name: "ceph", tiers: ["B"], traits: {} },
 ] as const
 
 const PROBE_MS_MAX = 120_000
 
-for (const { name, tiers, cannotName } of SERVERS)
+for (const { name, tiers, traits } of SERVERS)
   describeServer(name, (server) => {
     let verdict: Verdict | undefined
     beforeAll(async () => {
@@ -25,7 +25,7 @@ for (const { name, tiers, cannotName } of SERVERS)
     }, PROBE_MS_MAX)
     const open = () => {
       if (verdict === undefined) throw new Error("no verdict")
-      return openServerBucket(server(), { verdict, cannotName })
+      return openServerBucket(server(), { verdict, traits })
     }
 
     test(`is of tier ${tiers.join(" or ")}`, () => {

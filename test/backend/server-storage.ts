@@ -43,7 +43,7 @@ let lastPrefix = 0
 
 export async function openServerBucket(
   server: Server,
-  { verdict, cannotName = [] }: { readonly verdict: Verdict; readonly cannotName?: Traits["cannotName"] },
+  { verdict, traits }: { readonly verdict: Verdict; readonly traits: Traits },
 ): Promise<BucketStorage> {
   lastPrefix += 1
   const at = { bucket: server.bucket, prefix: `test-${lastPrefix}`, etagForm: verdict.etagForm }
@@ -54,7 +54,7 @@ export async function openServerBucket(
   let laterMs = 0
   const nowMs = () => Date.now() + laterMs
   return bucketStorage({
-    traits: { ...BUCKET_TRAITS, cannotName, looksCannotTell: true },
+    traits: { ...BUCKET_TRAITS, looksCannotTell: true, ...traits },
     verdict,
     connect(tick) {
       let isDead = false

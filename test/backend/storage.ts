@@ -31,6 +31,8 @@ export interface Traits {
   readonly removesWhatIsGone?: true
   /** A look cannot tell that the storage is gone from a file that is; listings and reads can. */
   readonly looksCannotTell?: true
+  /** Whoever reads while it is replaced may be told that it is not there, or nonsense. */
+  readonly replacesInSight?: true
   /** Names that it refuses, or cannot show as they are. */
   readonly cannotName?: readonly string[]
 }
