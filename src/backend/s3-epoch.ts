@@ -166,8 +166,10 @@ async function replace(
   return ok(true)
 }
 
-async function fetchEpoch({ store }: S3Deps): Promise<Result<Kept | undefined, Trouble>> {
-  const read = await readText(store, { key: EPOCH_KEY, limitBytes: EPOCH_BYTES_MAX, what: "epoch" })
+async function fetchEpoch(deps: S3Deps): Promise<Result<Kept | undefined, Trouble>> {
+  const isWhole = (text: string) => parseEpoch(text) !== undefined
+  const at = { key: EPOCH_KEY, limitBytes: EPOCH_BYTES_MAX, what: "epoch", isWhole }
+  const read = await readText(deps, at)
   if (!read.ok) return read
   if (read.value === undefined) return ok(undefined)
   const { etag, text } = read.value

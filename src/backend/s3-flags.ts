@@ -1,7 +1,6 @@
 /** The flags of a lease as small objects: one per device, below our reserved prefix. */
 
-import { err, ok, type Result } from "../model/result.ts"
-import type { Trouble } from "../model/errors.ts"
+import { err, ok } from "../model/result.ts"
 import type { Flag, FlagStore } from "./lease.ts"
 import { type S3Deps, serverNowMs, troubleOf } from "./s3-side.ts"
 import { readText } from "./s3-text.ts"
@@ -25,7 +24,7 @@ export function s3Flags(deps: S3Deps): FlagStore {
       if (!page.ok) return err(troubleOf(page.error, "lease"))
       const flags: Flag[] = []
       for (const { key, etag, lastModifiedMs } of page.value.objects) {
-        const content = await readText(store, { key, limitBytes: FLAG_BYTES_MAX, what: "lease" })
+        const content = await readText(deps, { key, limitBytes: FLAG_BYTES_MAX, what: "lease" })
         if (!content.ok) return content
         // Taken away between the listing and the reading.
         if (content.value === undefined) continue

@@ -8,6 +8,7 @@
 import { CONTROL_DIRECTORY } from "../../src/model/path.ts"
 import type { MemoryObjects } from "../../src/s3/memory-store.ts"
 import type { Answer, Etag, ObjectStore, Written } from "../../src/s3/store.ts"
+import { readTombstone } from "../../src/s3/tombstone.ts"
 
 export interface Sight {
   /** Looks at answers, and holds writes to notes back until `beforeWrite` lets them go. */
@@ -22,14 +23,14 @@ export interface Sight {
 }
 
 export function newSight(who: string): Sight {
-  /** What this device last knew of a key. */
-  const last = new Map<string, Etag | undefined>()
+  /** What this device last knew of a key, and may have planned by. */
+  const last = new Map<string, Etag>()
   const ever = new Set<string>()
   const written = new Map<string, Etag>()
   const blind: string[] = []
-  const saw = (key: string, etag: Etag | undefined) => {
+  const saw = (key: string, etag: Etag) => {
     last.set(key, etag)
-    if (etag !== undefined) ever.add(`${key}\0${etag}`)
+    ever.add(`${key}\0${etag}`)
   }
   return {
     hasSeen: (key, etag) => ever.has(`${key}\0${etag}`),
@@ -63,7 +64,9 @@ export function newSight(who: string): Sight {
         },
         async head(key) {
           const head = await store.head(key)
-          if (head.ok || head.error.kind === "not_found") saw(key, head.ok ? head.value.etag : undefined)
+          // A look right before a write is no reason to replace what it shows, unless that is a tombstone.
+          if (head.ok && readTombstone(head.value) !== undefined) saw(key, head.value.etag)
+          else if (head.ok) ever.add(`${key}\0${head.value.etag}`)
           return head
         },
         async get(key, options) {

@@ -17,66 +17,69 @@ import { expectEqual, expectSynced, newS3World, on, TEST_MS_MAX } from "./s3-wor
 const LIFE_MS = 8000
 const LONG_MS = 200_000
 
+const CLOSINGS = [
+  {
+    rule: "ends a run in the middle when its key is wrong from then on, and goes on with a good one",
+    key: "wrong",
+    says: /the key was not accepted \(SignatureDoesNotMatch\)|The secret key is wrong/,
+    later: /The secret key is wrong/,
+  },
+  {
+    rule: "ends a run in the middle when its key expires, and goes on with a good one",
+    key: "none",
+    says: /the key was not accepted|No key pair for the cloud was found/,
+    later: /No key pair for the cloud was found/,
+  },
+] as const
+
 describeServer("versitygw", (server) => {
-  test.each([
-    {
-      rule: "ends a run in the middle when its key is wrong from then on, and goes on with a good one",
-      key: "wrong",
-      says: /the key was not accepted \(SignatureDoesNotMatch\)|The secret key is wrong/,
-      later: /The secret key is wrong/,
-    },
-    {
-      rule: "ends a run in the middle when its key expires, and goes on with a good one",
-      key: "none",
-      says: /the key was not accepted|No key pair for the cloud was found/,
-      later: /No key pair for the cloud was found/,
-    },
-  ] as const)(
-    "$rule",
-    async ({ key: bad, says, later }) => {
-      const world = await newS3World(server())
-      onTestFinished(() => world.stop(), TEST_MS_MAX)
-      const device = world.device("one")
-      const other = world.device("other")
-      for (const name of ["a", "b", "c"]) put(device.dir, `${name}.md`, `${name}\n`)
-      await device.setUp()
-      await other.setUp()
-      put(other.dir, "far.md", "from afar\n")
-      await expectSynced(other)
-      const key = changingKey(device.home, server())
-      const edited = Object.fromEntries(["a", "d", "e", "f"].map((name) => [`${name}.md`, `${name} new\n`]))
-      for (const [path, text] of Object.entries(edited)) put(device.dir, path, text)
-      rmSync(join(device.dir, "b.md"))
-      const truth = { "c.md": "c\n", "far.md": "from afar\n", ...edited }
-      world.proxy.faults.push({
-        act: "hold",
-        times: 1,
-        until: async () => {
-          key.become(bad, { lifeMs: LONG_MS })
-          await key.expired()
-        },
-        ...on("GET"),
-      })
-      // Without the keys in its environment the SDK asks the program that its profile names.
-      const ran = await ended(newDevice(device.home, world.url).start({}, "cloud", "bisync"))
-      expect(ran, ran.out + ran.err).toMatchObject({ exit: 1 })
-      expect(ran.out + ran.err).toMatch(says)
-      expect(ran.out + ran.err).not.toContain(server().secretAccessKey)
-      const kept = new Set([...notesIn(device.dir).values(), ...world.notes().values()])
-      for (const text of Object.values(truth)) expect(kept).toContain(text)
-      expect([...world.notes().keys()]).toContain("b.md")
-      const again = await ended(newDevice(device.home, world.url).start({}, "cloud", "bisync"))
-      expect(again, again.out).toMatchObject({ exit: 1 })
-      expect(again.err).toMatch(later)
-      expect(again.err).toMatch(/Nothing was changed/)
-      key.become("right", { lifeMs: LONG_MS })
-      const good = await ended(newDevice(device.home, world.url).start({}, "cloud", "bisync"))
-      expect(good, good.out + good.err).toMatchObject({ exit: 0 })
-      await expectSynced(other)
-      await expectEqual(world, [device, other], truth)
-    },
-    TEST_MS_MAX,
-  )
+  for (const { rule, key: bad, says, later } of CLOSINGS)
+    test(
+      rule,
+      async () => {
+        const world = await newS3World(server())
+        onTestFinished(() => world.stop(), TEST_MS_MAX)
+        const device = world.device("one")
+        const other = world.device("other")
+        for (const name of ["a", "b", "c"]) put(device.dir, `${name}.md`, `${name}\n`)
+        await device.setUp()
+        await other.setUp()
+        put(other.dir, "far.md", "from afar\n")
+        await expectSynced(other)
+        const key = changingKey(device.home, server())
+        const edited = Object.fromEntries(["a", "d", "e", "f"].map((name) => [`${name}.md`, `${name} new\n`]))
+        for (const [path, text] of Object.entries(edited)) put(device.dir, path, text)
+        rmSync(join(device.dir, "b.md"))
+        const truth = { "c.md": "c\n", "far.md": "from afar\n", ...edited }
+        world.proxy.faults.push({
+          act: "hold",
+          times: 1,
+          until: async () => {
+            key.become(bad, { lifeMs: LONG_MS })
+            await key.expired()
+          },
+          ...on("GET"),
+        })
+        // Without the keys in its environment the SDK asks the program that its profile names.
+        const ran = await ended(newDevice(device.home, world.url).start({}, "cloud", "bisync"))
+        expect(ran, ran.out + ran.err).toMatchObject({ exit: 1 })
+        expect(ran.out + ran.err).toMatch(says)
+        expect(ran.out + ran.err).not.toContain(server().secretAccessKey)
+        const kept = new Set([...notesIn(device.dir).values(), ...world.notes().values()])
+        for (const text of Object.values(truth)) expect(kept).toContain(text)
+        expect([...world.notes().keys()]).toContain("b.md")
+        const again = await ended(newDevice(device.home, world.url).start({}, "cloud", "bisync"))
+        expect(again, again.out).toMatchObject({ exit: 1 })
+        expect(again.err).toMatch(later)
+        expect(again.err).toMatch(/Nothing was changed/)
+        key.become("right", { lifeMs: LONG_MS })
+        const good = await ended(newDevice(device.home, world.url).start({}, "cloud", "bisync"))
+        expect(good, good.out + good.err).toMatchObject({ exit: 0 })
+        await expectSynced(other)
+        await expectEqual(world, [device, other], truth)
+      },
+      TEST_MS_MAX,
+    )
 
   test(
     "deletes nothing here where the bucket is gone, or another is in its place",

@@ -15,7 +15,7 @@ import { kindOf, type Ways } from "./store-world.ts"
 
 /** As measured; a line that is wrong fails. */
 const WAYS = {
-  rclone: { refusesFileBesideDirectory: true, ignoresCopyCondition: true },
+  rclone: { refusesFileBesideDirectory: true, ignoresCopyCondition: true, renamesControlCharacters: true },
   versitygw: { refusesFileBesideDirectory: true, ignoresCopyCondition: true },
   minio: { hidesBelowFile: true, ignoresDeleteCondition: true, ignoresCopyCondition: true },
   ceph: {

@@ -125,7 +125,7 @@ function listingRules(get: () => OpenStore, ways: Ways): void {
     must(await store.put(`odd/${name}`, body(name), { metadata: {} }))
     const { objects, broken } = must(await store.list({ prefix: "odd/" }))
     expect(objects.length + broken.length).toBe(1)
-    for (const { key } of objects) expect(key).toBe(`odd/${name}`)
+    if (ways.renamesControlCharacters !== true) for (const { key } of objects) expect(key).toBe(`odd/${name}`)
   })
 
   test("keeps and shows a key beside keys below it", async () => {

@@ -11,7 +11,10 @@ export interface OpenStore {
 }
 
 /** The quirks that a server is known to have. */
-export type Ways = Partial<Quirks>
+export type Ways = Partial<Quirks> & {
+  /** Keeps and lists such a key under a name of its own making, and nobody can tell. */
+  readonly renamesControlCharacters?: true
+}
 
 export const body = (text: string): Body => ({ kind: "bytes", bytes: Buffer.from(text) })
 export const kindOf = (result: Result<unknown, Failure>) => (result.ok ? "ok" : result.error.kind)
