@@ -1,6 +1,9 @@
 /**
- * Three devices at once on real servers whose DELETE cannot be trusted, tier B, and on some that keep no condition or whose
- * conditions a proxy takes away, tier C. None that can be had here is of tier A: the memory has that.
+ * Three devices at once on real servers whose DELETE cannot be trusted, tier B, and on one whose conditions a proxy takes
+ * away, tier C. None that can be had here is of tier A: the memory has that.
+ *
+ * rclone and s3rver show objects that are half written, which no client can tell from whole ones; so they are played
+ * with SOAK=1 only, by whoever wants to see what becomes of that.
  *
  * `DEVICES_SEED=n` plays another seed and tells its story; a server's own races are not in it. SOAK=1 plays all rounds
  * on every server, however long that takes.
@@ -23,12 +26,20 @@ const PLAY_MS_MAX = 40_000
 const TIMEOUT_MS = isSoak ? 3_600_000 : 240_000
 const SEED = Number(process.env["DEVICES_SEED"] ?? 1)
 
-const SERVERS = [
-  { name: "rclone", tier: "B" },
+interface Played {
+  readonly name: S3ServerName
+  readonly tier: Tier
+}
+
+const WHOLE: readonly Played[] = [
   { name: "versitygw", tier: "B" },
   { name: "minio", tier: "B" },
+]
+const TORN: readonly Played[] = [
+  { name: "rclone", tier: "B" },
   { name: "s3rver", tier: "C" },
-] as const satisfies readonly { readonly name: S3ServerName; readonly tier: Tier }[]
+]
+const SERVERS = isSoak ? [...WHOLE, ...TORN] : WHOLE
 
 for (const { name, tier } of SERVERS)
   describeServer(name, (server) => {
@@ -39,13 +50,13 @@ for (const { name, tier } of SERVERS)
     )
   })
 
-describeServer("rclone", (server) => {
+describeServer("versitygw", (server) => {
   test(
     "three devices at once lose no version and converge where no condition reaches the server",
     async () => {
       const proxy = await startProxy(server(), { faults: [{ act: "ignore_conditions", match: () => true }] })
       try {
-        await play({ ...server(), endpoint: proxy.endpoint, name: "rclone" }, "C")
+        await play({ ...server(), endpoint: proxy.endpoint, name: "versitygw" }, "C")
       } finally {
         await proxy.stop()
       }
@@ -66,7 +77,7 @@ async function play(server: Server, tier: Tier): Promise<void> {
       rounds: ROUNDS,
       story,
       // It lists a file that is just being replaced without its etag.
-      mayBeCut: server.name === "rclone",
+      mayBeCut: TORN.some(({ name }) => name === server.name),
       ...(!isSoak && { untilMs }),
     })
     console.log(`${server.name} as tier ${tier}: ${JSON.stringify(report)}`)
