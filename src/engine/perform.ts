@@ -185,7 +185,11 @@ async function executeAll(
   return finish(world, ledger, {
     prepared,
     options,
-    outcomes: [...refused, ...executed.value],
+    // Outcomes are of the actions that were planned, whatever was learned of them since.
+    outcomes: [...refused, ...executed.value].map((outcome) => ({
+      ...outcome,
+      action: plan.actions[outcome.number - 1] ?? outcome.action,
+    })),
     ...(recorded.ok ? {} : { unrecorded: recorded.error }),
   })
 }
