@@ -23,6 +23,9 @@ describe.each(Object.entries(SERVER_KINDS))("on tier %s", (name, kind) => {
       const report = await played(kind, seed)
       console.log(`tier ${name}: ${JSON.stringify(report)}`)
       expect(report.rounds).toBe(ROUNDS)
+      // They did get into each other's way.
+      expect(report.refused).toBeGreaterThan(0)
+      expect(report.tombstones > 0).toBe(kind.verdict.tier === "B")
     },
   )
 })

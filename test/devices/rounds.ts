@@ -37,6 +37,8 @@ export interface Report {
   /** Runs that the server's own trouble ended. */
   readonly cut: number
   readonly conflicts: number
+  /** Deletes of others that runs met half done. */
+  readonly tombstones: number
 }
 
 export interface RoundsOptions {
@@ -64,7 +66,7 @@ export async function playRounds(site: Site, options: RoundsOptions): Promise<Re
       }),
     )
   const fleet: Fleet = { site, devices, look: bucketEye(site.foreign), tell }
-  const tally = { rounds: 0, runs: 0, refused: 0, held: 0, cut: 0, conflicts: 0 }
+  const tally = { rounds: 0, runs: 0, refused: 0, held: 0, cut: 0, conflicts: 0, tombstones: 0 }
   const count = (result: Result<Cycle, SyncError>) => {
     tally.runs += 1
     if (isCut(result)) tally.cut += 1
@@ -73,6 +75,7 @@ export async function playRounds(site: Site, options: RoundsOptions): Promise<Re
       const { outcomes, conflicts } = result.value.performed
       tally.refused += outcomes.filter(isRefused).length
       tally.conflicts += conflicts.length
+      tally.tombstones += result.value.prepared.look.tombstones.length
     }
   }
   try {
