@@ -204,7 +204,6 @@ describeServer("versitygw", (server) => {
 })
 
 function expectSays(ran: Ran, { exit, says }: { readonly exit: number; readonly says: RegExp }): void {
-  if (process.env["BM_SHOW"] !== undefined) console.log(ran)
   expect(ran, ran.out + ran.err).toMatchObject({ exit })
   expect(ran.out + ran.err).toMatch(says)
 }
