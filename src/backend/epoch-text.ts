@@ -5,17 +5,13 @@
  * before, every 256th of the 256,000 before), so a restore inside one thinned gap is not seen.
  */
 
+import { isKeptPair } from "../model/epoch-chain.ts"
 import type { DeviceId } from "../model/ids.ts"
 import type { Epoch } from "../model/ports.ts"
 import type { EpochPair } from "../model/state.ts"
 
 export const EPOCH_KEY = ".basic-memory/bisync/epoch.json"
 const SCHEMA = "bm.epoch/1"
-const THINNED = [
-  { keepsLast: 1_000, every: 1 },
-  { keepsLast: 17_000, every: 16 },
-  { keepsLast: 273_000, every: 256 },
-]
 
 export interface EpochText {
   readonly id: string
@@ -47,15 +43,10 @@ export function withPair(
     pair,
     epoch: {
       ...epoch,
-      pairs: [...epoch.pairs.filter((each) => isKept(each.counter, counter)), pair],
+      pairs: [...epoch.pairs.filter((each) => isKeptPair(each.counter, counter)), pair],
       devices: { ...epoch.devices, [device]: { name: deviceName, wroteMs: Math.round(nowMs) } },
     },
   }
-}
-
-function isKept(counter: number, newest: number): boolean {
-  const age = newest - counter
-  return THINNED.some(({ keepsLast, every }) => age < keepsLast && counter % every === 0)
 }
 
 /** What a device that knows these counters has to hear. */

@@ -6,24 +6,13 @@
  * not changed for ten minutes belongs to nobody who may still write.
  */
 
+import { elapsedMs, type Moment } from "../model/elapsed.ts"
+
 export const RENEW_AFTER_MS = 2 * 60_000
 export const WRITE_WITHIN_MS = 5 * 60_000
 /** A write may be sent again for two minutes, and the last time still within the five. */
 export const START_WITHIN_MS = 3 * 60_000
 export const DEAD_AFTER_MS = 10 * 60_000
-
-export interface Moment {
-  readonly monotonicMs: number
-  readonly wallMs: number
-}
-
-/** The larger of both clocks' answers; a clock that went back says nothing about how long it was. */
-export function elapsedMs(since: Moment, now: Moment): number {
-  const monotonicMs = now.monotonicMs - since.monotonicMs
-  const wallMs = now.wallMs - since.wallMs
-  if (monotonicMs < 0 || wallMs < 0) return Number.POSITIVE_INFINITY
-  return Math.max(monotonicMs, wallMs)
-}
 
 /** `sentAt`: when the last renewal that was confirmed was sent, not when its answer came. */
 export function mayWriteAt(sentAt: Moment, now: Moment): boolean {

@@ -11,8 +11,8 @@ import type { Trouble } from "../model/errors.ts"
 import type { DeviceId } from "../model/ids.ts"
 import type { Random } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
+import { elapsedMs, type Moment } from "../model/elapsed.ts"
 import {
-  elapsedMs,
   flagName,
   isDead,
   isFlagOf,
@@ -21,7 +21,6 @@ import {
   mayStartAt,
   mayTakeAway,
   mayWriteAt,
-  type Moment,
 } from "./lease-rules.ts"
 
 export interface FlagStore {

@@ -6,6 +6,7 @@
  * before), so a restore inside one thinned gap is not seen.
  */
 
+import { isKeptPair } from "../model/epoch-chain.ts"
 import type { Trouble } from "../model/errors.ts"
 import type { DeviceId } from "../model/ids.ts"
 import type { Epoch } from "../model/ports.ts"
@@ -17,11 +18,6 @@ import { EPOCH_DIRECTORY, EPOCH_FILE, TEMP_DIRECTORY } from "./layout.ts"
 import { troubleOf } from "./trouble.ts"
 
 const APPEND_ATTEMPTS_MAX = 1000
-const THINNED = [
-  { keepsLast: 1_000, every: 1 },
-  { keepsLast: 17_000, every: 16 },
-  { keepsLast: 273_000, every: 256 },
-]
 
 export async function readEpochFiles(
   disk: Disk,
@@ -100,12 +96,7 @@ async function createWhole(
 }
 
 async function thin(disk: Disk, counters: readonly number[], newest: number): Promise<void> {
-  for (const counter of counters) if (!isKept(counter, newest)) await disk.unlink(pairFile(counter))
-}
-
-function isKept(counter: number, newest: number): boolean {
-  const age = newest - counter
-  return THINNED.some(({ keepsLast, every }) => age < keepsLast && counter % every === 0)
+  for (const counter of counters) if (!isKeptPair(counter, newest)) await disk.unlink(pairFile(counter))
 }
 
 async function listCounters(disk: Disk): Promise<Result<readonly number[], Trouble>> {

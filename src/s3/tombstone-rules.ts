@@ -6,6 +6,8 @@
  * 30 seconds after the first attempt of its PUT left; an expiry of 60 seconds, kept by the server, covers the rest.
  */
 
+import { elapsedMs, type Moment } from "../model/elapsed.ts"
+
 /** Objects of exactly this size that nobody knows are looked at before they are taken for a note. */
 export const TOMBSTONE_BYTES = 4099
 export const SEND_WITHIN_MS = 30_000
@@ -13,20 +15,6 @@ export const EXPIRES_IN_S = 60
 const ABANDONED_MS = 10 * 60_000
 /** Where a server takes a late request, only time keeps it away. */
 const ABANDONED_UNREFUSED_MS = 20 * 60_000
-
-export interface Moment {
-  readonly monotonicMs: number
-  readonly wallMs: number
-}
-
-/** The larger of both clocks' answers: a machine that slept stopped one of them, a user may set the other. */
-export function elapsedMs(since: Moment, now: Moment): number {
-  const monotonicMs = now.monotonicMs - since.monotonicMs
-  const wallMs = now.wallMs - since.wallMs
-  // A clock that went back says nothing about how long it was.
-  if (monotonicMs < 0 || wallMs < 0) return Number.POSITIVE_INFINITY
-  return Math.max(monotonicMs, wallMs)
-}
 
 /** `sentAt`: when the first attempt of the tombstone's PUT was sent, not when it was answered. */
 export function mayStillSend(sentAt: Moment, now: Moment): boolean {

@@ -9,12 +9,12 @@ import type { DeviceId, OpId } from "../model/ids.ts"
 import type { Random } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import type { Etag, Failure, ObjectHead, ObjectStore } from "./store.ts"
+import { type Moment } from "../model/elapsed.ts"
 import {
   EXPIRES_IN_S,
   isAbandonedAfter,
   isSameTombstone,
   mayStillSend,
-  type Moment,
   TOMBSTONE_BYTES,
   type TombstoneMark,
 } from "./tombstone-rules.ts"

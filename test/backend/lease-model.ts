@@ -7,14 +7,8 @@
  * happens in all is limited, which device it happens to is not.
  */
 
-import {
-  isDead,
-  mayRenewAt,
-  mayTakeAway,
-  mayWriteAt,
-  type Moment,
-  type Sighting,
-} from "../../src/backend/lease-rules.ts"
+import { type Moment } from "../../src/model/elapsed.ts"
+import { isDead, mayRenewAt, mayTakeAway, mayWriteAt, type Sighting } from "../../src/backend/lease-rules.ts"
 import type { Protocol } from "../protocol/model.ts"
 
 export interface Rules {

@@ -40,7 +40,7 @@ const verdictOf = (fails: readonly (keyof Verdict["findings"])[]): Verdict =>
     ...Object.fromEntries(fails.map((point) => [point, "fails"])),
   })
 
-/** As rclone, versitygw, MinIO and a server that ignores conditions answer. */
+/** An ideal server, those whose DELETE cannot be trusted, and one that ignores every condition. */
 export const SERVER_KINDS = {
   A: { quirks: {}, verdict: verdictOf([]) },
   B: {

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest"
 import { memoryStore } from "../../src/journal/memory-store.ts"
+import { BUCKETS_ARE_FREE_MS } from "../simulation/healed.ts"
 import { Crash, must, type Simulation } from "../simulation/world.ts"
 import { agree, KINDS, LATER_MS, publish, START, type Story, treeOf } from "./story.ts"
 
@@ -18,9 +19,6 @@ async function edit(story: Story): Promise<Readonly<Record<string, string>>> {
   first.write("f/new.md", "new")
   return { "a.md": "alpha two, of here", "b.md": "beta two, of there", "f/new.md": "new" }
 }
-
-/** Longer than a tombstone is left alone, and a flag of a dead device is believed. */
-const BUCKETS_ARE_FREE_MS = 11 * 60_000
 
 /** False where the run ended before that point. */
 async function diesAt(simulation: Simulation, point: number, losesUnsynced: boolean): Promise<boolean> {

@@ -7,13 +7,13 @@
  * A deleter's clocks may lie once in each attempt: the machine sleeps, or somebody sets the time.
  */
 
+import { type Moment } from "../../src/model/elapsed.ts"
 import {
   EXPIRES_IN_S,
   isAbandonedAfter,
   isSameTombstone,
   mayStillSend,
   mayTakeOver,
-  type Moment,
 } from "../../src/s3/tombstone-rules.ts"
 import type { Protocol } from "../protocol/model.ts"
 

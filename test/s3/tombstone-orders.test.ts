@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, test } from "vitest"
-import type { Moment } from "../../src/s3/tombstone-rules.ts"
+import type { Moment } from "../../src/model/elapsed.ts"
 import { search } from "../protocol/model.ts"
 import { RULES, type Rules, tombstoneProtocol } from "./tombstone-model.ts"
 

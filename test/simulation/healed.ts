@@ -18,7 +18,7 @@ import { sha256, type Simulation, type SimulatedDevice, snapshotOf } from "./wor
 /** Longer than an editor may write into a replaced file. */
 const ASIDES_ARE_OLD_MS = 70_000
 /** Longer than a tombstone is left alone, and a flag of a dead device is believed. */
-const BUCKETS_ARE_FREE_MS = 11 * 60_000
+export const BUCKETS_ARE_FREE_MS = 11 * 60_000
 const ROUNDS_MAX = 40
 
 export async function expectHealed(simulation: Simulation): Promise<void> {
