@@ -2,7 +2,7 @@
 // bundle, for finding and reading its thirty small files takes longer than opening it; what a command
 // may not need (git, the engine) stays in chunks of its own, loaded on first use, so that
 // `bm --help` costs little more than Node itself.
-import { chmodSync, readFileSync, rmSync } from "node:fs"
+import { chmodSync, readFileSync, renameSync, rmSync } from "node:fs"
 import { build } from "esbuild"
 
 // Found from `level`, which is ours to depend on, wherever the package manager put what that depends on.
@@ -25,10 +25,11 @@ if (!readFileSync("src/cli/version.ts", "utf8").includes(`"${version}"`)) {
   throw new Error(`src/cli/version.ts does not say ${version}, as package.json does`)
 }
 
-rmSync("dist", { recursive: true, force: true })
+// Built aside, so that a command that starts meanwhile finds the old one, whole.
+const aside = `dist.${process.pid}`
 await build({
   entryPoints: { main: "src/cli/main.ts", index: "src/index.ts" },
-  outdir: "dist",
+  outdir: aside,
   bundle: true,
   splitting: true,
   format: "esm",
@@ -45,4 +46,6 @@ await build({
   legalComments: "linked",
   logLevel: "warning",
 })
-chmodSync("dist/main.js", 0o755)
+chmodSync(`${aside}/main.js`, 0o755)
+rmSync("dist", { recursive: true, force: true })
+renameSync(aside, "dist")

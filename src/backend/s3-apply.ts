@@ -249,6 +249,8 @@ async function moveObject(
     if (upload !== undefined) await side.store.abort({ key: to, uploadId: upload.uploadId })
     return ok({ kind: "changed" })
   }
+  // No plan asks for it; a copy that keeps no condition could replace what it never saw.
+  if (side.verdict.copies === "none" && !isUnderLease(side)) return err({ code: "unsupported", path })
   if (source === undefined || source.etag !== expected.token) return giveUp()
   const still = await isAsExpected(side, path, { kind: "match", etag: expected.token })
   if (!still.ok) return still

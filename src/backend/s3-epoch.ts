@@ -64,7 +64,7 @@ export function epochKeeper(deps: S3Deps): EpochKeeper {
     async create(id, mode) {
       const created = await replace(keeping, newEpoch(id, mode), { kind: "absent" })
       if (!created.ok) return created
-      return created.value ? ok(undefined) : err({ code: "in_the_way", path: "epoch", detail: "EEXIST" })
+      return created.value ? ok(undefined) : err({ code: "in_the_way", path: EPOCH_KEY, detail: "EEXIST" })
     },
     append: (pair) => append(keeping, pair),
     last: () => keeping.kept?.epoch,
@@ -110,7 +110,7 @@ async function isCurrent(keeping: Keeping): Promise<Result<void, Trouble>> {
   if (!read.ok) return read
   return read.value?.mode === before.mode && read.value.id === before.id
     ? ok(undefined)
-    : err({ code: "lease_lost", path: "epoch", detail: "the remote's mode was changed" })
+    : err({ code: "lease_lost", path: EPOCH_KEY, detail: "the remote's mode was changed" })
 }
 
 /** Reads, changes, writes; again where somebody else was faster. */
@@ -132,13 +132,13 @@ async function change<T>(
       const done = read.value === undefined ? undefined : isDone(read.value)
       if (done !== undefined) return ok(done)
     }
-    if (keeping.kept === undefined) return err({ code: "not_found", path: "epoch" })
+    if (keeping.kept === undefined) return err({ code: "not_found", path: EPOCH_KEY })
     const { epoch, value } = make(keeping.kept.epoch)
     const replaced = await replace(keeping, epoch, { kind: "match", etag: keeping.kept.etag })
     if (!replaced.ok) return replaced
     if (replaced.value) return ok(value)
   }
-  return err({ code: "busy", path: "epoch" })
+  return err({ code: "busy", path: EPOCH_KEY })
 }
 
 function keep(keeping: Keeping, next: Kept): void {
@@ -168,7 +168,7 @@ async function replace(
 
 async function fetchEpoch(deps: S3Deps): Promise<Result<Kept | undefined, Trouble>> {
   const isWhole = (text: string) => parseEpoch(text) !== undefined
-  const at = { key: EPOCH_KEY, limitBytes: EPOCH_BYTES_MAX, what: "epoch", isWhole }
+  const at = { key: EPOCH_KEY, limitBytes: EPOCH_BYTES_MAX, isWhole }
   const read = await readText(deps, at)
   if (!read.ok) return read
   if (read.value === undefined) return ok(undefined)
@@ -191,7 +191,7 @@ async function putEpoch(
   if (guarded === undefined) {
     // The lease keeps others of us away; what is there must still be what was read.
     const at = await deps.store.head(EPOCH_KEY)
-    if (!at.ok && at.error.kind !== "not_found") return err(troubleOf(at.error, "epoch"))
+    if (!at.ok && at.error.kind !== "not_found") return err(troubleOf(at.error, EPOCH_KEY))
     const isExpected = condition.kind === "match" ? at.ok && at.value.etag === condition.etag : !at.ok
     if (!isExpected) return ok(undefined)
   }
@@ -203,7 +203,7 @@ async function putEpoch(
   if (put.ok) return ok(put.value.etag)
   return put.error.kind === "precondition" || put.error.kind === "conflict"
     ? ok(undefined)
-    : err(troubleOf(put.error, "epoch"))
+    : err(troubleOf(put.error, EPOCH_KEY))
 }
 
 function parseKept(text: string | undefined): Kept | undefined {

@@ -1,6 +1,8 @@
 /** The flags of a lease as small objects: one per device, below our reserved prefix. */
 
-import { err, ok } from "../model/result.ts"
+import type { Trouble } from "../model/errors.ts"
+import { err, ok, type Result } from "../model/result.ts"
+import type { ListedObject } from "../s3/store.ts"
 import type { Flag, FlagStore } from "./lease.ts"
 import { type S3Deps, serverNowMs, troubleOf } from "./s3-side.ts"
 import { readText } from "./s3-text.ts"
@@ -17,14 +19,14 @@ export function s3Flags(deps: S3Deps): FlagStore {
         { kind: "bytes", bytes: Buffer.from(content) },
         { metadata: {} },
       )
-      return put.ok ? ok(undefined) : err(troubleOf(put.error, "lease"))
+      return put.ok ? ok(undefined) : err(troubleOf(put.error, PREFIX))
     },
     async list() {
-      const page = await store.list({ prefix: PREFIX })
-      if (!page.ok) return err(troubleOf(page.error, "lease"))
+      const listed = await flagObjects(deps)
+      if (!listed.ok) return listed
       const flags: Flag[] = []
-      for (const { key, etag, lastModifiedMs } of page.value.objects) {
-        const content = await readText(deps, { key, limitBytes: FLAG_BYTES_MAX, what: "lease" })
+      for (const { key, etag, lastModifiedMs } of listed.value) {
+        const content = await readText(deps, { key, limitBytes: FLAG_BYTES_MAX })
         if (!content.ok) return content
         // Taken away between the listing and the reading.
         if (content.value === undefined) continue
@@ -37,7 +39,18 @@ export function s3Flags(deps: S3Deps): FlagStore {
       const removed = await store.remove(PREFIX + name, {})
       return removed.ok || removed.error.kind === "not_found"
         ? ok(undefined)
-        : err(troubleOf(removed.error, "lease"))
+        : err(troubleOf(removed.error, PREFIX))
     },
+  }
+}
+
+async function flagObjects({ store }: S3Deps): Promise<Result<readonly ListedObject[], Trouble>> {
+  const objects: ListedObject[] = []
+  for (let next: string | undefined; ; ) {
+    const page = await store.list({ prefix: PREFIX, ...(next !== undefined && { next }) })
+    if (!page.ok) return err(troubleOf(page.error, PREFIX))
+    objects.push(...page.value.objects)
+    next = page.value.next
+    if (next === undefined) return ok(objects)
   }
 }

@@ -91,12 +91,18 @@ async function settleRemove(side: S3Side, deleting: Deleting): Promise<Result<Se
   const { op, path, isSent } = deleting
   const head = await headOf(side, path)
   if (!head.ok) return head
-  if (head.value === undefined) return ok({ kind: "applied" })
+  if (head.value === undefined) return goneUnlessBucketIs(side, path)
   if (readTombstone(head.value)?.op !== op) return ok(NOT_APPLIED)
   const isDue = mayTakeOver({ isOwn: true, isSent, isAbandoned: isAbandoned(head.value, side.verdict) })
   if (!isDue) return ok(NOT_APPLIED)
   const taken = await finishTombstone(side, deleting, head.value)
   return taken.ok ? ok(taken.value ? { kind: "applied" } : NOT_APPLIED) : taken
+}
+
+/** HEAD says the same of a key that is gone and of a bucket that is gone; a listing says which. */
+async function goneUnlessBucketIs({ store }: S3Side, path: RelativePath): Promise<Result<Settled, Trouble>> {
+  const listed = await store.list({ prefix: path })
+  return listed.ok ? ok({ kind: "applied" }) : err(troubleOf(listed.error, path))
 }
 
 /** True where the path is free now. */

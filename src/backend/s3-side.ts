@@ -71,7 +71,7 @@ const TROUBLES: { readonly [K in FailureKind]: Trouble["code"] } = {
   not_implemented: "unsupported",
   busy: "busy",
   unreachable: "unreachable",
-  nonsense: "unreachable",
+  nonsense: "nonsense",
   too_late: "interrupted",
   refused: "name_refused",
 }

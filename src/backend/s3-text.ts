@@ -20,24 +20,23 @@ export interface SharedText {
   readonly text: string
 }
 
-/** Nothing where the key is not there. `what` names it in trouble; a text that is not whole in the end is handed out. */
+/** Nothing where the key is not there. A text that is not whole in the end is handed out. */
 export async function readText(
   { store, sleep }: Pick<S3Deps, "store" | "sleep">,
   at: {
     readonly key: string
     readonly limitBytes: number
-    readonly what: string
     readonly isWhole?: (text: string) => boolean
   },
 ): Promise<Result<SharedText | undefined, Trouble>> {
-  const { key, limitBytes, what, isWhole = () => true } = at
+  const { key, limitBytes, isWhole = () => true } = at
   for (let attempt = 1; ; attempt++) {
     const got = await store.get(key, { limitBytes })
-    if (!got.ok) return got.error.kind === "not_found" ? ok(undefined) : err(troubleOf(got.error, what))
+    if (!got.ok) return got.error.kind === "not_found" ? ok(undefined) : err(troubleOf(got.error, key))
     const text = await textOf(got.value.body)
     const isLast = attempt >= ATTEMPTS_MAX
     if (text.ok && (isLast || isWhole(text.value))) return ok({ etag: got.value.head.etag, text: text.value })
-    if (!text.ok && isLast) return err({ ...text.error, path: what })
+    if (!text.ok && isLast) return err({ ...text.error, path: key })
     await sleep(DELAY_MS * attempt)
   }
 }

@@ -100,7 +100,8 @@ export function s3Backend(deps: S3Deps): Backend {
     settle: (operation, mark, sending = async () => undefined) =>
       settleObject(side, operation, { mark, sending }),
     ...NO_TRASH,
-    ...(deleteMode(deps.verdict) === "tombstone" && { tombstones: tombstonesOf(side) }),
+    // Another device may delete by them, whatever this one found out about the server.
+    tombstones: tombstonesOf(side),
     beginWriting: (options) => beginWriting(side, options),
     async endWriting() {
       if (side.lease.isHeld()) await side.lease.release()

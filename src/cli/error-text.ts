@@ -94,6 +94,7 @@ const DESCRIBE: Describe = {
   tool_failed: ({ why }) => toolFailed(why),
   confirm_needed: confirmNeeded,
   lock_held: lockHeld,
+  broken_off: brokenOff,
   history_write_failed: ({ trouble }) => ({
     exit: 1,
     code: "history_write_failed",
@@ -168,6 +169,19 @@ function sideUnreadable({ side, trouble }: Of<"side_unreadable">): ErrorText {
       fix: [{ text: "nothing was decided on a partial look; try again when it can be read" }],
     }
   )
+}
+
+function brokenOff({ trouble }: Of<"broken_off">): ErrorText {
+  const known = storageError(trouble, { isSetup: false })
+  return {
+    exit: 1,
+    code: "internal",
+    message: `Cannot finish what was written - ${troubleText(trouble)}`,
+    where: at(trouble),
+    fix: [{ text: "make room or give permission there, and run again" }],
+    ...known,
+    why: "the run broke off in the middle: what it wrote stands, and the next run goes on from here",
+  }
 }
 
 function setupFailed({ what, trouble }: Of<"setup_failed">): ErrorText {

@@ -39,7 +39,7 @@ export function makeOutput(
     note: (text) => {
       if (!isJson && !isQuiet) streams.stderr.write(`${text}\n`)
     },
-    fail(error, { changed = false } = {}) {
+    fail(error, { changed = error.code === "broken_off" } = {}) {
       const text = describeError(error)
       streams.stderr.write(
         isJson ? `${JSON.stringify(errorJson(text, changed))}\n` : errorLines(text, changed),

@@ -81,6 +81,8 @@ function completedLine(
   done: readonly Outcome[],
   hasKept: boolean,
 ): readonly string[] {
+  if (exit === 1)
+    return ["Sync stopped short: the storage failed in the middle. The next run goes on from here."]
   if (exit === 130) return ["Stopped; nothing is half done. The next run goes on from here."]
   const isPlain = done.some(({ action }) => action.op === "upload" || action.op === "download")
   const parts = isPlain

@@ -76,8 +76,9 @@ function tell(trouble: Trouble, isSetup: boolean): Told | undefined {
         why: "it was asked several times, more slowly each time",
         fix: [AGAIN],
       }
+    case "nonsense":
+      return NOT_S3
     case "unreachable":
-      if (detail === "Nonsense") return NOT_S3
       return {
         exit: 1,
         code: "cloud_unreachable",

@@ -15,6 +15,7 @@ const TROUBLE: Readonly<Record<string, string>> = {
   not_kept: "the old version could not be kept",
   hash_mismatch: "its bytes are not what they should be",
   unreachable: "it cannot be reached",
+  nonsense: "what answers there is no such server",
   blocked_by_errors: "held back, because that side had errors",
   interrupted: "interrupted",
   too_large: "too large for what this storage can guard",

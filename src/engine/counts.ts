@@ -1,7 +1,7 @@
 /** Counts what a run did, and says with which exit code it ends. */
 
 import type { Notice } from "../model/action.ts"
-import type { TroubleCode } from "../model/errors.ts"
+import { isOutage } from "../model/errors.ts"
 import type { RunCounts } from "../model/event.ts"
 import type { ConflictId } from "../model/ids.ts"
 import type { Side } from "../model/side.ts"
@@ -42,21 +42,6 @@ export function countsOf(outcomes: readonly Outcome[]): RunCounts {
     }
   }
   return counts
-}
-
-/** It was the storage or the way to it, not the path: what was left out is likely to go well another time. */
-const OUTAGES: ReadonlySet<TroubleCode> = new Set<TroubleCode>([
-  "unreachable",
-  "busy",
-  "credentials",
-  "denied",
-  "no_bucket",
-  "clock",
-  "lease_lost",
-])
-
-export function isOutage(code: TroubleCode): boolean {
-  return OUTAGES.has(code)
 }
 
 /**

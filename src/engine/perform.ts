@@ -12,7 +12,7 @@ import { type Content, SMALL_FILE_BYTES_MAX } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { execute, type Outcome } from "../execute/execute.ts"
 import { type Preserved, preserve, withKept } from "../execute/preserve.ts"
-import { countsOf, exitOf, isOutage } from "./counts.ts"
+import { countsOf, exitOf } from "./counts.ts"
 import type { Prepared } from "./cycle.ts"
 import type { Ledger } from "./ledger.ts"
 import { listedBodies } from "./look.ts"
@@ -131,13 +131,6 @@ async function preserveAll(
   return kept
 }
 
-/** The remote refuses its epoch, or the disk here refuses to make durable what was written. */
-function brokenOff(trouble: Trouble): SyncError {
-  return isOutage(trouble.code)
-    ? { code: "side_unreadable", side: "remote", trouble }
-    : { code: "state_write_failed", trouble }
-}
-
 async function executeAll(
   world: World,
   ledger: Ledger,
@@ -180,7 +173,8 @@ async function executeAll(
       kept.refused.has(action) ? [] : [{ action: withKept(action, kept), number }],
     ),
   )
-  if (!executed.ok) return err(brokenOff(executed.error))
+  // The remote refuses its epoch, or the disk here refuses to make durable what was written.
+  if (!executed.ok) return err({ code: "broken_off", trouble: executed.error })
   const recorded = await record.finish(`${options.kind} ${run}`)
   return finish(world, ledger, {
     prepared,
@@ -219,7 +213,7 @@ async function finish(
     run,
   })
   const marked = await markRoot(world, ledger)
-  if (!marked.ok) return err({ code: "state_write_failed", trouble: marked.error })
+  if (!marked.ok) return err({ code: "broken_off", trouble: marked.error })
   return ok({
     outcomes,
     counts,

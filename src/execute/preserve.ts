@@ -6,7 +6,7 @@
  */
 
 import type { Action, Keep } from "../model/action.ts"
-import type { Trouble } from "../model/errors.ts"
+import { isOutage, type Trouble } from "../model/errors.ts"
 import type { ContentHash, GitOid } from "../model/ids.ts"
 import type { Backend, Content, HistoryStore, HistoryWriter, TreeChange } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
@@ -49,7 +49,7 @@ export async function preserve(
     if (!kept.ok) {
       refused.set(
         action,
-        kept.error.code === "changed_since"
+        kept.error.code === "changed_since" || isOutage(kept.error.code)
           ? kept.error
           : { ...kept.error, code: "not_kept", path: keep.path },
       )

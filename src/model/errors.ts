@@ -21,6 +21,8 @@ export type TroubleCode =
   | "not_kept"
   | "hash_mismatch"
   | "unreachable"
+  /** What answers there is no server of this kind: a proxy, a sign-in page. */
+  | "nonsense"
   | "blocked_by_errors"
   | "interrupted"
   /** Larger than this storage takes in one guarded write. */
@@ -37,6 +39,22 @@ export type TroubleCode =
   | "lease_lost"
   | "busy"
   | "io"
+
+/** It was the storage or the way to it, not the path: what was left out is likely to go well another time. */
+const OUTAGES: ReadonlySet<TroubleCode> = new Set<TroubleCode>([
+  "unreachable",
+  "nonsense",
+  "busy",
+  "credentials",
+  "denied",
+  "no_bucket",
+  "clock",
+  "lease_lost",
+])
+
+export function isOutage(code: TroubleCode): boolean {
+  return OUTAGES.has(code)
+}
 
 export interface Trouble {
   readonly code: TroubleCode
@@ -126,6 +144,8 @@ export type SyncError =
       readonly since?: string
       readonly command?: string
     }
+  /** A run ended in the middle: what it had written stands, and the next one goes on. */
+  | { readonly code: "broken_off"; readonly trouble: Trouble }
   | { readonly code: "history_write_failed"; readonly trouble: Trouble }
   | { readonly code: "state_write_failed"; readonly trouble: Trouble }
   | {

@@ -29,6 +29,7 @@ import {
 
 const PRECONDITION: Failure = { kind: "precondition", detail: "PreconditionFailed", status: 412 }
 const CONFLICT: Failure = { kind: "conflict", detail: "ConditionalRequestConflict", status: 409 }
+const GONE: Failure = { kind: "no_bucket", detail: "NoSuchBucket", status: 404 }
 const CUT: Failure = { kind: "unreachable", detail: "ECONNRESET" }
 const DENIED: Failure = { kind: "denied", detail: "AccessDenied", status: 403 }
 const WRITES = ["put", "copy", "complete"]
@@ -49,6 +50,17 @@ const writesTo =
     WRITES.includes(request.name) && request.key === key
 
 export function answers({ storage, one }: Get<BucketStorage>): void {
+  test("that a key is gone do not settle a delete where it is the bucket that is gone", async () => {
+    await carryOut(one(), writing("a.md", "text"), contentOf("text"))
+    const operation = removing("a.md", await known(one(), "a.md"))
+    const mark = value(await one().stage(operation, undefined))
+    storage().bucket.disturb(({ name }, phase) => {
+      if (phase === "after") return undefined
+      return name === "head" ? { kind: "not_found", detail: "NotFound" } : GONE
+    })
+    expect(await one().settle(operation, mark)).toMatchObject({ ok: false, error: { code: "no_bucket" } })
+  })
+
   test("that say no to a write of ours that was sent again are a success", async () => {
     storage().bucket.disturb(answering(writesTo("a.md"), "after", [PRECONDITION]))
     const operation = writing("a.md", "text")

@@ -50,8 +50,8 @@ const ROWS: readonly Row[] = [
   },
   {
     rule: "a page that is not S3's is told as such",
-    code: "unreachable",
-    detail: "Nonsense",
+    code: "nonsense",
+    detail: "an object without a body",
     says: /not an S3 server/,
     as: "cloud_unreachable",
     fix: /endpoint/,
@@ -200,4 +200,12 @@ test.each([
   [72 * 3_600_000, "3 days"],
 ])("a difference of %i ms is %s", (ms, text) => {
   expect(spanText(ms)).toBe(text)
+})
+
+test("a run that broke off says that what it wrote stands, and why it ended", () => {
+  const trouble = { code: "busy", path: "a.md", detail: "SlowDown" } as const
+  const text = describeError({ code: "broken_off", trouble })
+  expect(text).toMatchObject({ exit: 1, code: "cloud_unreachable" })
+  expect(text.message).toMatch(/too busy/)
+  expect(text.why).toMatch(/what it wrote stands/)
 })

@@ -34,8 +34,7 @@ function storeThat(first: readonly ("cut" | "half")[]) {
       },
     },
   }
-  const read = () =>
-    readText(deps, { key: KEY, limitBytes: 100, what: "epoch", isWhole: (text) => text.endsWith("}") })
+  const read = () => readText(deps, { key: KEY, limitBytes: 100, isWhole: (text) => text.endsWith("}") })
   return { read, sleeps }
 }
 
@@ -51,7 +50,7 @@ test.each([
 
 test("is trouble where no answer ever comes to its end", async () => {
   const { read } = storeThat(Array.from({ length: 20 }, () => "cut" as const))
-  expect(await read()).toEqual({ ok: false, error: { code: "unreachable", path: "epoch" } })
+  expect(await read()).toEqual({ ok: false, error: { code: "unreachable", path: KEY } })
 })
 
 test("is handed out as it is where it never becomes whole, for whoever says what is wrong with it", async () => {
