@@ -31,12 +31,15 @@ const ROOMS: Readonly<Record<string, Room>> = {
   execute: { rooms: ["model"], packages: [], node: false },
   journal: { rooms: ["model"], packages: ["level"], node: true },
   history: { rooms: ["model"], packages: ["isomorphic-git", "node-diff3", "diff"], node: true },
+  store: { rooms: ["model"], packages: [], node: true },
   s3: {
-    rooms: ["model"],
+    rooms: ["model", "store"],
     packages: ["@aws-sdk/client-s3", "@aws-sdk/s3-request-presigner"],
     node: true,
   },
-  backend: { rooms: ["model", "disk", "s3"], packages: [], node: true },
+  rclone: { rooms: ["model", "store"], packages: [], node: true },
+  cloud: { rooms: ["model"], packages: [], node: true },
+  backend: { rooms: ["model", "disk", "store"], packages: [], node: true },
   engine: {
     rooms: [
       "model",
@@ -44,7 +47,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "reconcile",
       "plan",
       "disk",
+      "store",
       "s3",
+      "rclone",
+      "cloud",
       "observe",
       "execute",
       "journal",

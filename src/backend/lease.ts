@@ -32,7 +32,6 @@ export interface FlagStore {
 export interface Flag {
   readonly name: string
   /** Changes with every put. */
-  readonly token: string
   readonly content: string
   /** By the storage's own clock, where it has one. */
   readonly ageMs?: number
@@ -46,8 +45,14 @@ export interface LeaseDeps {
   readonly wallMs: () => number
   readonly random: Random
   readonly sleep: (ms: number) => Promise<void>
-  /** Knows the flags that this device put last, also after a crash. */
-  readonly lastFlag: { read(): string | undefined; write(content: string): void }
+  /**
+   * Outlives this process. `flag`: the flags that this device put last. `sightings`: flags of others, and since when they
+   * are the same by the monotonic clock of this machine; after a restart of the machine they only look younger.
+   */
+  readonly memory: {
+    read(name: "flag" | "sightings"): string | undefined
+    write(name: "flag" | "sightings", text: string): void
+  }
 }
 
 export interface Lease {
@@ -80,7 +85,12 @@ interface Life {
   allowed: number
   unanswered: number
   renewing: Promise<Result<void, Trouble>> | undefined
-  readonly seen: Map<string, { readonly token: string; readonly sinceMs: number }>
+  readonly seen: Map<string, Seen>
+}
+
+interface Seen {
+  readonly content: string
+  readonly sinceMs: number
 }
 
 export function lease(deps: LeaseDeps): Lease {
@@ -91,7 +101,7 @@ export function lease(deps: LeaseDeps): Lease {
     allowed: 0,
     unanswered: 0,
     renewing: undefined,
-    seen: new Map(),
+    seen: readSightings(deps),
   }
   return {
     acquire: (options) => acquire(deps, life, options),
@@ -199,7 +209,7 @@ async function renew(deps: LeaseDeps, life: Life): Promise<Result<void, Trouble>
 async function raise(deps: LeaseDeps, life: Life): Promise<Result<void, Trouble>> {
   const content = contentOf(deps)
   // Known before it is there: after a crash in between it is ours all the same.
-  deps.lastFlag.write([...rememberedBy(deps), content].slice(-REMEMBERED_MAX).join("\n"))
+  deps.memory.write("flag", [...rememberedBy(deps), content].slice(-REMEMBERED_MAX).join("\n"))
   const at = momentOf(deps)
   const put = await deps.flags.put(life.name, content)
   if (!put.ok) return put
@@ -223,11 +233,11 @@ async function rival(deps: LeaseDeps, life: Life): Promise<Result<Flag | undefin
   const known = rememberedBy(deps)
   let found: Flag | undefined
   for (const flag of listed.value) {
-    const { name, token, ageMs } = flag
+    const { name, content, ageMs } = flag
     const before = life.seen.get(name)
-    const isSameAsBefore = before?.token === token
-    if (!isSameAsBefore) life.seen.set(name, { token, sinceMs: now.monotonicMs })
-    const isOurs = isFlagOf(deps.device, name) && known.includes(flag.content.trimEnd())
+    const isSameAsBefore = before?.content === content
+    if (!isSameAsBefore) life.seen.set(name, { content, sinceMs: now.monotonicMs })
+    const isOurs = isFlagOf(deps.device, name) && known.includes(content.trimEnd())
     if (isOurs && name === life.name) continue
     const isGone = isDead({
       isSameAsBefore,
@@ -239,7 +249,40 @@ async function rival(deps: LeaseDeps, life: Life): Promise<Result<Flag | undefin
     if (isOurs && isGone) await deps.flags.remove(name)
     if (!isOurs && !isGone) found ??= flag
   }
+  if (listed.value.some(({ ageMs }) => ageMs === undefined)) keepSightings(deps, life, listed.value)
   return ok(found)
+}
+
+/** Where the storage tells no ages, a run is too short to see a flag die: what it saw counts for the next one. */
+function keepSightings({ memory }: LeaseDeps, { seen }: Life, flags: readonly Flag[]): void {
+  const standing = flags.flatMap(({ name }) => {
+    const at = seen.get(name)
+    return at === undefined ? [] : [[name, at] as const]
+  })
+  memory.write("sightings", JSON.stringify(Object.fromEntries(standing)))
+}
+
+function readSightings({ memory, monotonicMs }: LeaseDeps): Life["seen"] {
+  const nowMs = monotonicMs()
+  const seen = new Map<string, Seen>()
+  for (const [name, value] of Object.entries(parsed(memory.read("sightings") ?? "{}"))) {
+    if (typeof value !== "object" || value === null || !("content" in value) || !("sinceMs" in value))
+      continue
+    const { content, sinceMs } = value
+    // Later than now is a time of before the machine was started.
+    if (typeof content === "string" && typeof sinceMs === "number" && sinceMs <= nowMs)
+      seen.set(name, { content, sinceMs })
+  }
+  return seen
+}
+
+function parsed(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === "object" && value !== null ? value : {}
+  } catch {
+    return {}
+  }
 }
 
 function isInTime(deps: LeaseDeps, { sentAt }: Life): boolean {
@@ -250,8 +293,8 @@ function momentOf({ monotonicMs, wallMs }: LeaseDeps): Moment {
   return { monotonicMs: monotonicMs(), wallMs: wallMs() }
 }
 
-function rememberedBy({ lastFlag }: LeaseDeps): readonly string[] {
-  return (lastFlag.read() ?? "").split("\n").filter((line) => line !== "")
+function rememberedBy({ memory }: LeaseDeps): readonly string[] {
+  return (memory.read("flag") ?? "").split("\n").filter((line) => line !== "")
 }
 
 /** Unique with every put, so that a flag that is renewed is never taken for one that is not. */
@@ -260,12 +303,6 @@ function contentOf({ device, deviceName, random }: LeaseDeps): string {
 }
 
 function nameIn({ name, content }: Flag): string {
-  try {
-    const value: unknown = JSON.parse(content)
-    if (typeof value === "object" && value !== null && "name" in value && typeof value.name === "string")
-      return value.name
-  } catch {
-    // Shown by its id below.
-  }
-  return name
+  const value = parsed(content)
+  return "name" in value && typeof value.name === "string" ? value.name : name
 }

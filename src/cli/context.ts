@@ -27,7 +27,7 @@ export function processContext(argv: readonly string[]): Context {
     stderr,
     colorDepth: 1,
     cwd: process.cwd(),
-    place: { stateRoot, home, hasKeysInEnvironment: hasText(env.AWS_ACCESS_KEY_ID) },
+    place: { stateRoot, home, hasKeysInEnvironment: hasText(env.AWS_ACCESS_KEY_ID), environment: env },
     holder: { pid: process.pid, host: hostname(), command, since: new Date().toISOString() },
     isInteractive: stdin.isTTY === true && stdout.isTTY === true,
     isProgressShown: stderr.isTTY === true,

@@ -17,6 +17,7 @@ import {
   undoOverlap,
 } from "./error-refusals.ts"
 import { escapeForTerminal, plural } from "./format.ts"
+import { rcloneMissing } from "./rclone-text.ts"
 import { heldBack, resolveRefused, toolFailed } from "./resolve-text.ts"
 import { storageError } from "./storage-text.ts"
 import { troubleText } from "./trouble-text.ts"
@@ -115,6 +116,7 @@ const DESCRIBE: Describe = {
     ],
   }),
   not_found: notFound,
+  rclone_missing: rcloneMissing,
   usage: ({ message }) => ({
     exit: 64,
     code: "usage",
@@ -132,7 +134,7 @@ const DESCRIBE: Describe = {
     exit: 64,
     code: "usage",
     message: `${what} are not supported by this version`,
-    fix: [{ text: "use file:/path/to/folder or s3://bucket/prefix" }],
+    fix: [{ text: "use file:/path/to/folder, s3://bucket/prefix or rclone:name:path" }],
   }),
 }
 
@@ -250,7 +252,9 @@ function notFound({ what, name, candidates }: Extract<SyncError, { code: "not_fo
       ? "bm cloud conflicts --all"
       : what === "project"
         ? "bm cloud status"
-        : "bm cloud history"
+        : what === "rclone remote"
+          ? "rclone listremotes"
+          : "bm cloud history"
   return {
     exit: 1,
     code: "not_found",

@@ -9,6 +9,8 @@ export function guardText(guard: Guard): string {
   switch (guard.kind) {
     case "guarded_rename":
       return "renames aside and links: other programs may write there too"
+    case "rclone":
+      return "a lease: one device writes at a time; rclone hands no condition on, so other programs are noticed only afterwards, both versions are kept"
     case "not_probed":
       return "not known yet: the next sync asks the server what it can do"
     default:
@@ -42,6 +44,7 @@ export function tierAdvice(tier: Tier): string | undefined {
 
 export function guardJson(guard: Guard): object {
   const text = guardText(guard)
+  if (guard.kind === "rclone") return { kind: "lease", via: "rclone", text }
   if (guard.kind === "guarded_rename" || guard.kind === "not_probed") return { kind: guard.kind, text }
   const { kind, tier, deletes, server, probedMs } = guard
   return {

@@ -7,6 +7,7 @@
 import type { Trouble } from "../index.ts"
 import type { ErrorText, Fix } from "./error-text.ts"
 import { escapeForTerminal, plural } from "./format.ts"
+import { toldByRclone } from "./rclone-text.ts"
 
 const KEYS: Fix = { text: "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a pair that is valid there" }
 const ASKED: Fix = {
@@ -24,14 +25,14 @@ const NOT_S3: Told = {
   fix: [{ text: "look whether the endpoint of the remote is right, and open a web page to see who answers" }],
 }
 
-type Told = Pick<ErrorText, "code" | "exit" | "message" | "fix"> & Pick<Partial<ErrorText>, "why">
+export type Told = Pick<ErrorText, "code" | "exit" | "message" | "fix"> & Pick<Partial<ErrorText>, "why">
 
 /** Undefined where it is no trouble of an object store. */
 export function storageError(
   trouble: Trouble,
   { isSetup }: { readonly isSetup: boolean },
 ): ErrorText | undefined {
-  const told = tell(trouble, isSetup)
+  const told = (trouble.via === "rclone" ? toldByRclone(trouble) : undefined) ?? tell(trouble, isSetup)
   if (told === undefined) return undefined
   const { code, path, detail } = trouble
   return {

@@ -179,9 +179,7 @@ export async function open(
   if (!session.ok) return session
   const device = session.value.ledger.state().root.device?.id
   const local = openLocal(config.syncDir)
-  const remote = local.ok
-    ? await openRemote(parsed.value, { place, directory, deviceName: config.deviceName, probing })
-    : local
+  const remote = local.ok ? await openRemote(parsed.value, { ...config, place, directory, probing }) : local
   if (device === undefined || !local.ok || !remote.ok) {
     if (remote.ok) remote.value.close()
     await session.value.close()
@@ -217,8 +215,7 @@ async function openForResync(
   const local = openLocal(config.syncDir)
   if (!local.ok) return local
   const directory = stateDirectory(place, config.stateKey)
-  const { deviceName } = config
-  const remote = await openRemote(parsed.value, { place, directory, deviceName, probing: "weekly" })
+  const remote = await openRemote(parsed.value, { ...config, place, directory, probing: "weekly" })
   if (!remote.ok) return remote
   const marker = await readMarker(local.value)
   const session = await openOrReplace(directory, { holder, seen: marker.ok ? marker.value : undefined })
@@ -234,7 +231,7 @@ async function openForResync(
   const opened = await openedFrom({ ...parts, device })
   const epoch = await findOrCreateEpoch(opened.world.sides.remote, random.hex128)
   const adopted = epoch.ok
-    ? await adopt(opened.world, ledger, { deviceName, epoch: epoch.value.epoch })
+    ? await adopt(opened.world, ledger, { deviceName: config.deviceName, epoch: epoch.value.epoch })
     : err({ code: "side_unreadable", side: "remote", trouble: epoch.error } as const)
   if (!adopted.ok) {
     await opened.close()

@@ -26,7 +26,8 @@ export type Finding = { readonly path: RelativePath } & (
       readonly kind: "corrupted"
       readonly side: Side
       readonly expected: ContentHash
-      readonly found: ContentHash
+      /** Absent where the storage's own checksum says that its bytes are not what was stored. */
+      readonly found?: ContentHash
       readonly lastGood?: RunId
     }
   | {
@@ -58,15 +59,23 @@ export function judgePath(check: PathCheck): readonly Finding[] {
 function damageOf(check: PathCheck, side: Side): readonly Finding[] {
   const { path, state, held } = check
   const now = held[side]
-  if (now.kind === "unreadable") return [{ kind: "unreadable", side, path, detail: now.detail }]
-  if (now.kind === "absent") return missing(check, side)
-  if (now.kind !== "file") return []
   const { base } = state
   const recorded = state[side]
+  if (now.kind === "unreadable") {
+    const stored = recorded?.hash ?? base?.hash
+    return now.detail === "hash_mismatch" && stored !== undefined
+      ? [{ kind: "corrupted", side, path, expected: stored, ...lastGood(base, stored) }]
+      : [{ kind: "unreadable", side, path, detail: now.detail }]
+  }
+  if (now.kind === "absent") return missing(check, side)
+  if (now.kind !== "file") return []
   const expected = recorded?.hash ?? (isSeenAs(base, now.version) ? base?.hash : undefined)
   if (expected === undefined || expected === now.hash || !isSeenAs(recorded ?? base, now.version)) return []
-  const lastGood = base?.hash === expected ? { lastGood: base.run } : {}
-  return [{ kind: "corrupted", side, path, expected, found: now.hash, ...lastGood }]
+  return [{ kind: "corrupted", side, path, expected, found: now.hash, ...lastGood(base, expected) }]
+}
+
+function lastGood(base: Base | undefined, hash: ContentHash): { readonly lastGood?: RunId } {
+  return base?.hash === hash ? { lastGood: base.run } : {}
 }
 
 /** A whole millisecond is all that a remote may keep of a time. */

@@ -41,6 +41,8 @@ export interface Place {
   readonly home: string
   /** The environment names a key pair for object stores; it goes before one that is stored here. */
   readonly hasKeysInEnvironment?: boolean
+  /** Of the process, for the programs that are run in its name. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
 export const DEFAULTS = { profile: "balanced", intervalS: 60, largeFileBytes: 10_000_000 } as const

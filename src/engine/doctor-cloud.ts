@@ -27,9 +27,9 @@ export async function checkCloud(
   const before = guardOf(remote.value, directory)
   const probing = isFix ? "weekly" : "never"
   const opened = await openRemote(remote.value, {
+    ...config,
     place,
     directory,
-    deviceName: config.deviceName,
     probing,
   })
   if (!opened.ok) return [unreachable(config.remote, opened.error)]

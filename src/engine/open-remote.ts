@@ -12,13 +12,16 @@ import type { SyncError } from "../model/errors.ts"
 import type { DeviceId } from "../model/ids.ts"
 import type { Backend } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
-import type { ObjectStore } from "../s3/store.ts"
-import type { ProbePoint, Verdict } from "../s3/verdict.ts"
+import type { ObjectStore } from "../store/store.ts"
+import { NOTHING_ASKED, type ProbePoint, type Verdict } from "../store/verdict.ts"
+import type { OpenRclone } from "../rclone/rclone-store.ts"
 import type { Place } from "./config.ts"
 import { isStale, type ProbeRecord, readProbe, writeProbe } from "./probe-file.ts"
-import type { FileRemote, Remote, S3Remote } from "./remote.ts"
+import { openRclone } from "./rclone-access.ts"
+import type { FileRemote, RcloneRemote, Remote, S3Remote } from "./remote.ts"
 import { clock, random, sha256 } from "./session.ts"
 import { smallMemory } from "./small-memory.ts"
+import { monotonicMs, sleep } from "./waiting.ts"
 import { accessTo, openObjectStore, type StoreAccess, storeTrouble } from "./store-access.ts"
 
 export interface OpenRemote {
@@ -43,6 +46,7 @@ export interface RemoteOptions {
   /** Directory of this device's state, where the last verdict is kept. */
   readonly directory: string
   readonly deviceName: string
+  readonly syncDir: string
   readonly probing: Probing
 }
 
@@ -52,12 +56,18 @@ export async function openRemote(
 ): Promise<Result<OpenRemote, SyncError>> {
   if (remote.kind === "file") return openFolder(remote)
   const { place, deviceName } = options
+  if (remote.kind === "rclone") {
+    const opened = await openRclone(place, remote, options)
+    return opened.ok ? ok(await overRclone(remote, opened.value, options)) : opened
+  }
   const access = accessTo(place, remote)
   if (!access.ok) return access
   const probe = await refreshVerdict(access.value, options)
   if (!probe.ok) return probe
   const store = await openObjectStore(access.value, probe.value.verdict.etagForm)
-  return ok(await overStore(remote, { store, probe: probe.value, deviceName, directory: options.directory }))
+  const { verdict } = probe.value
+  const opened = await overStore(remote, { store, verdict, deviceName, directory: options.directory })
+  return ok({ ...opened, probe: probe.value })
 }
 
 export function openFolder(remote: FileRemote): Result<OpenRemote, SyncError> {
@@ -77,35 +87,44 @@ export function openFolder(remote: FileRemote): Result<OpenRemote, SyncError> {
   })
 }
 
+/** Nothing is probed: rclone hands no condition on, so the least is what is known. */
+export async function overRclone(
+  remote: RcloneRemote,
+  opened: OpenRclone,
+  at: { readonly deviceName: string; readonly directory?: string },
+): Promise<OpenRemote> {
+  const { verdictOf } = await import("../rclone/rclone-store.ts")
+  return overStore(remote, { ...at, store: opened.store, verdict: verdictOf(opened.remote) })
+}
+
 /** Loaded when it is needed: a folder never pays for it. */
 export async function overStore(
-  remote: S3Remote,
+  remote: S3Remote | RcloneRemote,
   at: {
     readonly store: ObjectStore
-    readonly probe: ProbeRecord
+    readonly verdict: Verdict
     readonly deviceName: string
     /** Absent in a setup, which does not know the remote's epoch yet. */
     readonly directory?: string
   },
 ): Promise<OpenRemote> {
-  const { s3Backend } = await import("../backend/s3.ts")
-  const { store, probe, deviceName, directory } = at
+  const { objectBackend } = await import("../backend/object.ts")
+  const { store, verdict, deviceName, directory } = at
   const { memory, keepIn } = smallMemory(directory)
   const parts = {
     store,
-    verdict: probe.verdict,
+    verdict,
     deviceName,
     sha256,
     random,
     nowMs: clock.nowMs,
-    monotonicMs: () => performance.now(),
-    sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
+    monotonicMs,
+    sleep,
     memory,
   }
   return {
     remote,
-    probe,
-    backend: (device) => s3Backend({ ...parts, device }),
+    backend: (device) => objectBackend({ ...parts, device }),
     async hasProject(name) {
       const page = await store.list({ prefix: `${name}/` })
       return page.ok && page.value.objects.length + page.value.broken.length > 0
@@ -173,24 +192,5 @@ const NEVER_PROBED: Verdict = {
   copies: "none",
   refusesLate: false,
   hasFileBesideDirectory: true,
-  findings: {
-    create: "unsupported",
-    create_again: "unsupported",
-    match_wrong: "unsupported",
-    match_right: "unsupported",
-    match_missing: "unsupported",
-    race_match: "unsupported",
-    race_create: "unsupported",
-    complete_stale: "unsupported",
-    delete_wrong: "unsupported",
-    race_delete: "unsupported",
-    copy_source: "unsupported",
-    list_after_write: "unsupported",
-    checksums: "unsupported",
-    odd_keys: "unsupported",
-    file_beside_directory: "unsupported",
-    late_presigned: "unsupported",
-    copy_absent: "unsupported",
-    copy_parts: "unsupported",
-  },
+  findings: NOTHING_ASKED,
 }

@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { SyncError } from "../model/errors.ts"
 import type { Result } from "../model/result.ts"
-import type { Tier, Verdict } from "../s3/verdict.ts"
+import type { Tier, Verdict } from "../store/verdict.ts"
 import { writePrivate } from "./config.ts"
 
 export interface ProbeRecord {

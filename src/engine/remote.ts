@@ -4,9 +4,10 @@ import { isAbsolute, resolve, sep } from "node:path"
 import type { SyncError } from "../model/errors.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { parseS3Url, type S3Address } from "../s3/address.ts"
+import { parseRcloneUrl, type RcloneAddress } from "../rclone/address.ts"
 import { expandHome, type Place } from "./config.ts"
 
-export type Remote = FileRemote | S3Remote
+export type Remote = FileRemote | S3Remote | RcloneRemote
 
 export interface FileRemote {
   readonly kind: "file"
@@ -18,6 +19,12 @@ export interface FileRemote {
 export interface S3Remote {
   readonly kind: "s3"
   readonly address: S3Address
+  readonly url: string
+}
+
+export interface RcloneRemote {
+  readonly kind: "rclone"
+  readonly address: RcloneAddress
   readonly url: string
 }
 
@@ -37,8 +44,15 @@ export function parseRemote(text: string, place: Place): Result<Remote, SyncErro
       ? ok({ kind: "s3", address: address.value, url: address.value.url })
       : usage(address.error)
   }
-  if (scheme === "rclone") return err({ code: "unsupported", what: `${scheme}: remotes` })
-  return usage(`${text} is not a remote this program knows: write file:/path/to/folder or s3://bucket/prefix`)
+  if (scheme === "rclone") {
+    const address = parseRcloneUrl(text)
+    return address.ok
+      ? ok({ kind: "rclone", address: address.value, url: address.value.url })
+      : usage(address.error)
+  }
+  return usage(
+    `${text} is not a remote this program knows: write file:/path/to/folder, s3://bucket/prefix or rclone:name:path`,
+  )
 }
 
 /** True where one of the two lies in the other: a sync would copy a folder into itself. */

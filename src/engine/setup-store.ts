@@ -72,5 +72,6 @@ export async function openForSetup(
   const access = accessTo(place, remote)
   if (!access.ok) return access
   const store = await openObjectStore(access.value, probe.verdict.etagForm)
-  return ok(await overStore(remote, { store, probe, deviceName }))
+  const { verdict } = probe
+  return ok({ ...(await overStore(remote, { store, verdict, deviceName })), probe })
 }

@@ -10,11 +10,11 @@ import { err, ok, type Result } from "../model/result.ts"
 import { profileNamed } from "../model/settings.ts"
 import type { Disk } from "../disk/disk.ts"
 import { probeLinks } from "../disk/probe-links.ts"
-import type { Tier } from "../s3/verdict.ts"
+import type { Tier } from "../store/verdict.ts"
 import { adopt, findOrCreateEpoch, newDeviceId } from "./adopt.ts"
 import { type Config, DEFAULTS, errnoOf, type Place, readConfig, writeConfig } from "./config.ts"
 import type { Cycle } from "./cycle.ts"
-import { openFolder, type OpenRemote } from "./open-remote.ts"
+import { openFolder, type OpenRemote, overRclone } from "./open-remote.ts"
 import { writeProbe } from "./probe-file.ts"
 import { ensureIgnoreFile, refreshRcloneFilter } from "./rules.ts"
 import {
@@ -28,6 +28,7 @@ import {
   type Session,
   stateDirectory,
 } from "./session.ts"
+import { type InstallOffer, prepareRclone, type SetupRclone } from "./setup-rclone.ts"
 import { openForSetup, prepareStore } from "./setup-store.ts"
 import { chooseTarget, type Target } from "./setup-target.ts"
 import { publishStatus } from "./status-file.ts"
@@ -47,6 +48,8 @@ export interface SetupOptions {
   readonly askCredentials?: AskCredentials
   /** The user takes the risk of several devices on a remote that cannot keep them apart. */
   readonly allowsUnsafeWriters?: boolean
+  /** How rclone may be installed where it is missing; absent where there is nobody to ask. */
+  readonly installing?: InstallOffer
 }
 
 export type StepResult = "created" | "already_done" | "would_create"
@@ -66,6 +69,8 @@ export interface SetupReport {
   readonly remoteFolder: StepResult
   /** Only of an object store. */
   readonly guard?: SetupGuard
+  /** Only of a remote of rclone. */
+  readonly rclone?: SetupRclone
   readonly state: StepResult
   readonly hasGitLink: boolean
   readonly baseline: StepResult
@@ -78,25 +83,24 @@ export async function setup(place: Place, options: SetupOptions): Promise<Result
   const target = chooseTarget(place, options, existing.value)
   if (!target.ok) return target
   const { syncDir, remote } = target.value
-  // An object store is asked first: where it does not let us in, nothing was made anywhere.
-  const reached =
-    remote.kind === "s3"
-      ? await prepareStore(place, remote, { ...options, stateKey: existing.value?.stateKey })
-      : ok(undefined)
+  // Whatever lies behind a network is asked first: where it does not let us in, nothing was made anywhere.
+  const reached = await reach(place, target.value, { ...options, existing: existing.value })
   if (!reached.ok) return reached
   const prepared = prepareFolders(target.value, options.isDryRun)
-  if (!prepared.ok) return prepared
-  const guard = reached.value?.guard
-  const about = { syncDir, remote: remote.url, ...prepared.value, ...(guard !== undefined && { guard }) }
+  if (!prepared.ok) return closeAfter(reached.value, prepared)
+  const about = { syncDir, remote: remote.url, ...prepared.value, ...reached.value.about }
   const deviceName = options.deviceName ?? existing.value?.deviceName ?? options.defaultDeviceName
   if (options.isDryRun)
-    return ok({
-      ...about,
-      device: { id: "", name: deviceName },
-      state: "would_create",
-      hasGitLink: false,
-      baseline: "would_create",
-    })
+    return closeAfter(
+      reached.value,
+      ok({
+        ...about,
+        device: { id: "", name: deviceName },
+        state: "would_create",
+        hasGitLink: false,
+        baseline: "would_create",
+      }),
+    )
   const config: Omit<Config, "stateKey"> = {
     syncDir,
     remote: remote.url,
@@ -106,11 +110,8 @@ export async function setup(place: Place, options: SetupOptions): Promise<Result
     historyLargeFileBytes: existing.value?.historyLargeFileBytes ?? DEFAULTS.largeFileBytes,
   }
   const local = openLocal(syncDir)
-  if (!local.ok) return local
-  const opened =
-    remote.kind === "file"
-      ? openFolder(remote)
-      : await openForSetup(place, remote, { probe: reached.value?.probe, deviceName })
+  if (!local.ok) return closeAfter(reached.value, local)
+  const opened = await reached.value.open(deviceName)
   if (!opened.ok) return opened
   try {
     const ready = await makeBaseline(place, { config, local: local.value, remote: opened.value, options })
@@ -118,6 +119,43 @@ export async function setup(place: Place, options: SetupOptions): Promise<Result
   } finally {
     opened.value.close()
   }
+}
+
+/** A remote that may be used, and how it is opened once everything else is ready. */
+interface Reached {
+  readonly about: Partial<Pick<SetupReport, "guard" | "rclone" | "remoteFolder">>
+  open(deviceName: string): Promise<Result<OpenRemote, SyncError>>
+  close(): void
+}
+
+async function reach(
+  place: Place,
+  { syncDir, remote }: Target,
+  options: SetupOptions & { readonly existing: Config | undefined },
+): Promise<Result<Reached, SyncError>> {
+  switch (remote.kind) {
+    case "file":
+      return ok({ about: {}, open: async () => openFolder(remote), close: () => undefined })
+    case "s3": {
+      const asked = await prepareStore(place, remote, { ...options, stateKey: options.existing?.stateKey })
+      if (!asked.ok) return asked
+      const { probe, guard } = asked.value
+      const open: Reached["open"] = (deviceName) => openForSetup(place, remote, { probe, deviceName })
+      return ok({ about: { guard }, open, close: () => undefined })
+    }
+    case "rclone": {
+      const asked = await prepareRclone(place, remote, { ...options, syncDir })
+      if (!asked.ok) return asked
+      const { opened, rclone, remoteFolder } = asked.value
+      const open: Reached["open"] = async (deviceName) => ok(await overRclone(remote, opened, { deviceName }))
+      return ok({ about: { rclone, remoteFolder }, open, close: () => opened.store.close() })
+    }
+  }
+}
+
+function closeAfter<T>(reached: Reached, result: T): T {
+  reached.close()
+  return result
 }
 
 function prepareFolders(

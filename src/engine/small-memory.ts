@@ -6,10 +6,10 @@
 
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import type { S3Deps } from "../backend/s3.ts"
+import type { ObjectDeps } from "../backend/object.ts"
 import { writePrivate } from "./config.ts"
 
-type Memory = S3Deps["memory"]
+type Memory = ObjectDeps["memory"]
 type Name = Parameters<Memory["read"]>[0]
 
 export interface SmallMemory {

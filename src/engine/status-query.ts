@@ -13,7 +13,7 @@ import type { SyncError } from "../model/errors.ts"
 import { ok, type Result } from "../model/result.ts"
 import { isReserved } from "../model/path.ts"
 import { type Config, type Place, readConfig } from "./config.ts"
-import { deleteMode, type Tier } from "../s3/verdict.ts"
+import { deleteMode, type Tier } from "../store/verdict.ts"
 import { readProbe } from "./probe-file.ts"
 import { parseRemote, type Remote } from "./remote.ts"
 import { readRules } from "./rules.ts"
@@ -23,6 +23,8 @@ import { readStatus, type StatusFile } from "./status-file.ts"
 /** How the remote keeps a write from replacing what was not seen. */
 export type Guard =
   | { readonly kind: "guarded_rename" }
+  /** A lease, and no condition on anything. */
+  | { readonly kind: "rclone" }
   | { readonly kind: "not_probed" }
   | {
       readonly kind: "conditional" | "lease"
@@ -73,6 +75,7 @@ export async function queryStatus(place: Place): Promise<Result<StatusReport, Sy
 
 export function guardOf(remote: Remote, directory: string): Guard {
   if (remote.kind === "file") return { kind: "guarded_rename" }
+  if (remote.kind === "rclone") return { kind: "rclone" }
   const probe = readProbe(directory)
   if (probe === undefined || probe.url !== remote.url) return { kind: "not_probed" }
   const { tier, server } = probe.verdict

@@ -6,13 +6,13 @@
  */
 
 import { join } from "node:path"
-import { troubleOf } from "../backend/s3-side.ts"
+import { troubleOf } from "../backend/object-side.ts"
 import type { SyncError, Trouble } from "../model/errors.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import type { S3Address } from "../s3/address.ts"
 import { type Credentials, readStoredCredentials, storeCredentials } from "../s3/credentials.ts"
-import type { Failure, ObjectStore } from "../s3/store.ts"
-import type { Verdict } from "../s3/verdict.ts"
+import type { Failure, ObjectStore } from "../store/store.ts"
+import type { Verdict } from "../store/verdict.ts"
 import type { Place } from "./config.ts"
 import type { S3Remote } from "./remote.ts"
 import { clock } from "./session.ts"

@@ -61,6 +61,8 @@ export interface Trouble {
   readonly path: string
   /** The system's own word for it, such as `ENOSPC`; never a secret, never a stack. */
   readonly detail?: string
+  /** Told by a program that stands between us and the storage, whose own ways out are others. */
+  readonly via?: "rclone"
 }
 
 /** Why a command did not do what it was asked to do. */
@@ -153,6 +155,13 @@ export type SyncError =
       readonly what: string
       readonly name: string
       readonly candidates?: readonly string[]
+    }
+  | {
+      readonly code: "rclone_missing"
+      readonly why: "missing" | "too_old" | "broken"
+      readonly path?: string
+      readonly version?: string
+      readonly detail?: string
     }
   | { readonly code: "usage"; readonly message: string }
   | { readonly code: "config_unreadable"; readonly file: string; readonly why: string }

@@ -14,6 +14,7 @@ import type { Trouble } from "../model/errors.ts"
 import { ok, type Result } from "../model/result.ts"
 import type { Side } from "../model/side.ts"
 import type { ListedSide, PathState } from "../model/state.ts"
+import { timeInToken } from "../model/time-token.ts"
 import { indexUnknowns } from "../model/unknowns.ts"
 import type { IgnoreRules } from "./ignore.ts"
 
@@ -71,7 +72,8 @@ export async function observe(input: ObserveInput): Promise<Result<Observed, Tro
     if (before?.hash !== undefined && before.token === version.token && isSurelyUnchanged(version, input))
       continue
     if (backend.capabilities.readsAreCheap) toRead.push({ path, version, before })
-    else if (before?.token !== version.token) bodies.push({ type: "observed", side, path, version })
+    else if (before?.token !== version.token || before.hash !== undefined)
+      bodies.push({ type: "observed", side, path, version })
   }
   await readAll(toRead, async ({ path, version, before }) => {
     const read = await backend.read(path, version)
@@ -126,8 +128,11 @@ function filesThatAreDirectories({ files }: Listing): ReadonlySet<string> {
 
 /** True unless the file may have been written again in the same tick as when it was last looked at. */
 function isSurelyUnchanged(version: Version, { backend, listedBefore }: ObserveInput): boolean {
-  if (backend.capabilities.kind !== "folder") return true
-  return listedBefore !== undefined && newestTimeMs(version) < listedBefore.sampledMs - racyWindowMs(version)
+  const isFolder = backend.capabilities.kind === "folder"
+  const newestMs = isFolder ? newestTimeMs(version) : timeInToken(version.token)
+  if (newestMs === undefined) return true
+  const windowMs = isFolder ? racyWindowMs(version) : racyWindowOf(newestMs)
+  return listedBefore !== undefined && newestMs < listedBefore.sampledMs - windowMs
 }
 
 /** Times of a folder's token: `inode:size:mtimeNs:ctimeNs`. */

@@ -5,7 +5,7 @@
  * is handed on is that word or the system's, and nothing else of the answer: no message, no URL, so never a secret.
  */
 
-import type { Failure, FailureKind } from "./store.ts"
+import type { Failure, FailureKind } from "../store/store.ts"
 
 /** An answer that is not S3's, found by our own reading. */
 export class Nonsense extends Error {

@@ -16,7 +16,7 @@ import {
   textAt,
   WRONG,
 } from "./probing.ts"
-import type { Finding } from "./verdict.ts"
+import type { Finding } from "../store/verdict.ts"
 
 type PutPoint = "create" | "create_again" | "match_wrong" | "match_right" | "match_missing"
 

@@ -5,7 +5,7 @@
  */
 
 import { answered, finding, type Probing, put, textAt } from "./probing.ts"
-import type { Finding } from "./verdict.ts"
+import type { Finding } from "../store/verdict.ts"
 
 const ODD = "odd/a b+c&d=e%20f'g\"h#i?j~é\u{1f600}"
 

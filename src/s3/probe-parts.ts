@@ -16,8 +16,8 @@ import {
   textAt,
   WRONG,
 } from "./probing.ts"
-import type { Condition, Etag, Failure, Part, Written } from "./store.ts"
-import type { Finding } from "./verdict.ts"
+import type { Condition, Etag, Failure, Part, Written } from "../store/store.ts"
+import type { Finding } from "../store/verdict.ts"
 
 /**
  * A stale condition must be refused, a right one must not be. Default checksums are not asked for by name: `checksums`

@@ -19,8 +19,8 @@ import {
   textAt,
   together,
 } from "./probing.ts"
-import type { Condition, Failure } from "./store.ts"
-import type { Finding } from "./verdict.ts"
+import type { Condition, Failure } from "../store/store.ts"
+import type { Finding } from "../store/verdict.ts"
 
 const RIVALS = 32
 const PUT_ROUNDS = 4

@@ -13,8 +13,8 @@ import { probeKeys } from "./probe-keys.ts"
 import { probeCopies, probeUploads } from "./probe-parts.ts"
 import { probeRaces } from "./probe-races.ts"
 import { inLanes, match, must, type Probing, put, Unanswered } from "./probing.ts"
-import type { Failure, ListedObject, ObjectStore } from "./store.ts"
-import type { Finding, ProbePoint, Tier, Verdict } from "./verdict.ts"
+import type { Failure, ListedObject, ObjectStore } from "../store/store.ts"
+import type { Finding, ProbePoint, Tier, Verdict } from "../store/verdict.ts"
 
 export interface ProbeDeps {
   /** Opens the store anew; `form` is how it writes `If-Match`. */

@@ -6,8 +6,8 @@
  */
 
 import type { Result } from "../model/result.ts"
-import type { Body, Condition, Etag, Failure, FailureKind, ObjectStore, Written } from "./store.ts"
-import type { Finding } from "./verdict.ts"
+import type { Body, Condition, Etag, Failure, FailureKind, ObjectStore, Written } from "../store/store.ts"
+import type { Finding } from "../store/verdict.ts"
 
 export interface Probing {
   readonly store: ObjectStore

@@ -7,7 +7,7 @@
 import { Readable } from "node:stream"
 import { ContentLost } from "../model/ports.ts"
 import { wordOf } from "./failure.ts"
-import type { Body } from "./store.ts"
+import type { Body } from "../store/store.ts"
 
 export interface ByteStream extends AsyncIterable<Uint8Array> {
   destroy(error?: Error): unknown

@@ -15,8 +15,8 @@ import type { Credentials } from "./credentials.ts"
 import { failureOf, isOurs, Nonsense } from "./failure.ts"
 import { exposeError, isHttp, noteDate, refuseStrangers, type ServerClock } from "./sdk-answer.ts"
 import { createLimiter, LANES_MAX, type Limiter, type Patience, SEND_MS_MAX } from "./sdk-patience.ts"
-import type { Etag, Failure } from "./store.ts"
-import type { Verdict } from "./verdict.ts"
+import type { Etag, Failure } from "../store/store.ts"
+import type { Verdict } from "../store/verdict.ts"
 
 export type Sdk = typeof import("@aws-sdk/client-s3")
 

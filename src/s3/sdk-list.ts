@@ -10,7 +10,7 @@ import { Nonsense } from "./failure.ts"
 import { isHttp, takeBody } from "./sdk-answer.ts"
 import { ask, type SdkSide, unquoted } from "./sdk-client.ts"
 import { scanXml } from "./sdk-xml.ts"
-import type { Answer, ListedObject, Page } from "./store.ts"
+import type { Answer, ListedObject, Page } from "../store/store.ts"
 
 export function listPage(
   side: SdkSide,

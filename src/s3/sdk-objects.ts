@@ -10,7 +10,7 @@ import { Nonsense } from "./failure.ts"
 import { isStream, sendBody, wholeBody } from "./sdk-body.ts"
 import { ask, at, etagText, mustEtag, quoted, type SdkSide, unquoted } from "./sdk-client.ts"
 import { presignDelete, sendOnce } from "./sdk-once.ts"
-import type { Condition, ObjectHead, ObjectStore } from "./store.ts"
+import type { Condition, ObjectHead, ObjectStore } from "../store/store.ts"
 
 type Requests = Pick<ObjectStore, "head" | "get" | "put" | "copy" | "remove" | "removeOnce">
 

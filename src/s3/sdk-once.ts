@@ -9,7 +9,7 @@ import type { S3Client } from "@aws-sdk/client-s3"
 import { err, ok, type Result } from "../model/result.ts"
 import { failureOf } from "./failure.ts"
 import type { Sdk } from "./sdk-client.ts"
-import type { Failure } from "./store.ts"
+import type { Failure } from "../store/store.ts"
 
 const BODY_BYTES_MAX = 64 * 1024
 

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto"
 import { Nonsense } from "./failure.ts"
 import { ask, at, mustEtag, quoted, type SdkSide, unquoted } from "./sdk-client.ts"
 import { conditionOf, copySourceOf, headObject } from "./sdk-objects.ts"
-import type { Etag, ObjectStore, Part, Upload } from "./store.ts"
+import type { Etag, ObjectStore, Part, Upload } from "../store/store.ts"
 
 type Requests = Pick<ObjectStore, "startUpload" | "putPart" | "copyPart" | "complete" | "abort" | "uploads">
 

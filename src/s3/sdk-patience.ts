@@ -7,7 +7,7 @@
  */
 
 import type { Result } from "../model/result.ts"
-import type { Failure } from "./store.ts"
+import type { Failure } from "../store/store.ts"
 
 export interface Patience {
   readonly connectMs: number

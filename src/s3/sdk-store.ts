@@ -11,11 +11,21 @@ import { listPage } from "./sdk-list.ts"
 import { objectRequests } from "./sdk-objects.ts"
 import { partRequests } from "./sdk-parts.ts"
 import { PATIENCE, type Patience } from "./sdk-patience.ts"
-import type { ObjectStore } from "./store.ts"
+import type { ObjectStore, StoreTraits } from "../store/store.ts"
 
 export interface SdkStoreOptions extends Omit<SideOptions, "address" | "patience"> {
   /** Where another than the usual is wanted: tests have less. */
   readonly patience?: Partial<Patience>
+}
+
+const TRAITS: StoreTraits = {
+  kind: "s3",
+  keepsMetadata: true,
+  keepsTimes: true,
+  canCopy: true,
+  foldsCase: false,
+  tellsAges: true,
+  lanes: 64,
 }
 
 /**
@@ -28,6 +38,7 @@ export async function openSdkStore(address: S3Address, options: SdkStoreOptions)
   const patience = { ...PATIENCE, ...options.patience }
   const side = await openSide(sdk, { ...options, address, patience })
   return {
+    traits: TRAITS,
     list: (page) => listPage(side, page),
     ...objectRequests(side),
     ...partRequests(side),

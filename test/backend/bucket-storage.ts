@@ -5,14 +5,14 @@
  * What a user sees is read with a client of its own, which nothing disturbs.
  */
 
-import { s3Backend } from "../../src/backend/s3.ts"
+import { objectBackend } from "../../src/backend/object.ts"
 import type { Trouble } from "../../src/model/errors.ts"
 import { comparePaths, CONTROL_DIRECTORY } from "../../src/model/path.ts"
 import type { Backend, Random } from "../../src/model/ports.ts"
 import { err, type Result } from "../../src/model/result.ts"
-import type { Failure, ListedObject, ObjectStore } from "../../src/s3/store.ts"
-import { readTombstone, TOMBSTONE_BYTES } from "../../src/s3/tombstone.ts"
-import { deleteMode, type Verdict } from "../../src/s3/verdict.ts"
+import type { Failure, ListedObject, ObjectStore } from "../../src/store/store.ts"
+import { readTombstone, TOMBSTONE_BYTES } from "../../src/store/tombstone.ts"
+import { deleteMode, type Verdict } from "../../src/store/verdict.ts"
 import { DEVICES } from "./folder-storage.ts"
 import {
   type BucketStorage,
@@ -63,7 +63,7 @@ export function bucketStorage(site: Site): BucketStorage {
       () => client,
       (request, send) => disturbed(disturbance, request, send),
     )
-    const backend = s3Backend({
+    const backend = objectBackend({
       ...site,
       store,
       device: DEVICES[name],

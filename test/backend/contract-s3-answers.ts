@@ -8,8 +8,8 @@
 import { expect, test } from "vitest"
 import { EPOCH_KEY } from "../../src/backend/epoch-text.ts"
 import { mustPath } from "../../src/model/path.ts"
-import type { Failure } from "../../src/s3/store.ts"
-import { deleteMode } from "../../src/s3/verdict.ts"
+import type { Failure } from "../../src/store/store.ts"
+import { deleteMode } from "../../src/store/verdict.ts"
 import { must } from "./bucket-storage.ts"
 import { DEVICES } from "./folder-storage.ts"
 import {
@@ -49,18 +49,16 @@ const writesTo =
   (request: Request): boolean =>
     WRITES.includes(request.name) && request.key === key
 
-export function answers({ storage, one }: Get<BucketStorage>): void {
-  test("that a key is gone do not settle a delete where it is the bucket that is gone", async () => {
-    await carryOut(one(), writing("a.md", "text"), contentOf("text"))
-    const operation = removing("a.md", await known(one(), "a.md"))
-    const mark = value(await one().stage(operation, undefined))
-    storage().bucket.disturb(({ name }, phase) => {
-      if (phase === "after") return undefined
-      return name === "head" ? { kind: "not_found", detail: "NotFound" } : GONE
-    })
-    expect(await one().settle(operation, mark)).toMatchObject({ ok: false, error: { code: "no_bucket" } })
-  })
+export function answers(
+  get: Get<BucketStorage>,
+  { keepsMetadata }: { readonly keepsMetadata: boolean },
+): void {
+  // Only a server that is asked by conditions says no, and only an op id tells whose write stands there.
+  if (keepsMetadata) saidNo(get)
+  otherAnswers(get)
+}
 
+function saidNo({ storage, one }: Get<BucketStorage>): void {
   test("that say no to a write of ours that was sent again are a success", async () => {
     storage().bucket.disturb(answering(writesTo("a.md"), "after", [PRECONDITION]))
     const operation = writing("a.md", "text")
@@ -79,6 +77,19 @@ export function answers({ storage, one }: Get<BucketStorage>): void {
     storage().bucket.disturb(answering(writesTo("b.md"), "after", [PRECONDITION]))
     expect(await carryOut(one(), operation)).toEqual({ kind: "applied" })
     expect(await storage().tree()).toEqual(new Map([["b.md", "text"]]))
+  })
+}
+
+function otherAnswers({ storage, one }: Get<BucketStorage>): void {
+  test("that a key is gone do not settle a delete where it is the bucket that is gone", async () => {
+    await carryOut(one(), writing("a.md", "text"), contentOf("text"))
+    const operation = removing("a.md", await known(one(), "a.md"))
+    const mark = value(await one().stage(operation, undefined))
+    storage().bucket.disturb(({ name }, phase) => {
+      if (phase === "after") return undefined
+      return name === "head" ? { kind: "not_found", detail: "NotFound" } : GONE
+    })
+    expect(await one().settle(operation, mark)).toMatchObject({ ok: false, error: { code: "no_bucket" } })
   })
 
   test("that say no to a remove of ours that was sent again are no trouble", async () => {

@@ -29,12 +29,14 @@ import {
 export interface S3ContractOptions {
   /** How many objects a long listing has, more than a page. */
   readonly keys: number
+  /** False of remotes where only the user's time stands beside the bytes. */
+  readonly keepsMetadata?: boolean
 }
 
 export function s3Contract(
   name: string,
   open: () => BucketStorage | Promise<BucketStorage>,
-  { keys }: S3ContractOptions,
+  { keys, keepsMetadata = true }: S3ContractOptions,
 ): void {
   describe(name, () => {
     let storage: BucketStorage
@@ -49,11 +51,11 @@ export function s3Contract(
     })
     afterEach(() => storage.close())
     const get: Get<BucketStorage> = { storage: () => storage, one: () => one, two: () => two }
-    describe("metadata", () => metadata(get))
+    if (keepsMetadata) describe("metadata", () => metadata(get))
     describe("keys", () => keyRules(get))
     describe("long listings", () => longListings(get, keys))
-    describe("large content", () => large(get))
-    describe("answers", () => answers(get))
+    describe("large content", () => large(get, { keepsMetadata }))
+    describe("answers", () => answers(get, { keepsMetadata }))
     describe("the epoch of a bucket", () => epochs(get))
     describe("tombstones", () => tombstones(get))
   })

@@ -8,8 +8,8 @@ import { beforeEach, expect, test } from "vitest"
 import type { OpId } from "../../src/model/ids.ts"
 import { mustPath } from "../../src/model/path.ts"
 import type { Backend, Tombstone, Tombstones } from "../../src/model/ports.ts"
-import { TOMBSTONE_BYTES } from "../../src/s3/tombstone.ts"
-import { deleteMode } from "../../src/s3/verdict.ts"
+import { TOMBSTONE_BYTES } from "../../src/store/tombstone.ts"
+import { deleteMode } from "../../src/store/verdict.ts"
 import { must } from "./bucket-storage.ts"
 import {
   type BucketStorage,

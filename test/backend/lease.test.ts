@@ -10,7 +10,7 @@ const MINUTE_MS = 60_000
 const UNREACHABLE: Trouble = { code: "unreachable", path: "lease" }
 
 let clock = { monotonicMs: 0, wallMs: 0 }
-let flags = new Map<string, { token: string; content: string; putMs: number }>()
+let flags = new Map<string, { content: string; putMs: number }>()
 let calls: string[] = []
 /** Runs around each request, and may answer a failure. */
 let around: (request: string, phase: "before" | "after") => Promise<Trouble | undefined> | Trouble | undefined
@@ -41,20 +41,21 @@ async function call<T>(request: string, effect: () => T): Promise<Result<T, Trou
 }
 
 const store: FlagStore = {
-  put: (name, content) =>
-    call("put", () => void flags.set(name, { token: content, content, putMs: clock.monotonicMs })),
+  put: (name, content) => call("put", () => void flags.set(name, { content, putMs: clock.monotonicMs })),
   async list() {
     const listed = await call("list", () => [...flags])
     // A client learns how old they are when the answer comes.
     const age = (putMs: number) => (hasAges ? { ageMs: clock.monotonicMs - putMs } : {})
     return listed.ok
-      ? ok(listed.value.map(([name, { token, content, putMs }]) => ({ name, token, content, ...age(putMs) })))
+      ? ok(listed.value.map(([name, { content, putMs }]) => ({ name, content, ...age(putMs) })))
       : listed
   },
   remove: (name) => call("remove", () => void flags.delete(name)),
 }
 
-function device(id: string, memory: { text?: string } = {}): Lease {
+type Memory = { flag?: string; sightings?: string }
+
+function device(id: string, memory: Memory = {}): Lease {
   return lease({
     flags: store,
     device: id as DeviceId,
@@ -63,10 +64,10 @@ function device(id: string, memory: { text?: string } = {}): Lease {
     wallMs: () => clock.wallMs,
     random: { hex128: nonce },
     sleep: async (ms) => pass(ms),
-    lastFlag: {
-      read: () => memory.text,
-      write: (text) => {
-        memory.text = text
+    memory: {
+      read: (name) => memory[name],
+      write: (name, text) => {
+        memory[name] = text
       },
     },
   })
@@ -279,4 +280,25 @@ test("a device that cannot look takes its flag away again, and says why", async 
     request === "list" && phase === "before" && ++lists === 2 ? UNREACHABLE : undefined
   expect(await acquire(device("da"))).toBe("unreachable")
   expect(flags.size).toBe(0)
+})
+
+test("what one run saw of a dead flag counts for the next, for no run waits that long", async () => {
+  const a = device("da")
+  await acquire(a)
+  const memory: Memory = {}
+  expect(await acquire(device("db", memory), MINUTE_MS)).toMatch(/^lease_held/)
+  pass(9 * MINUTE_MS)
+  expect(await acquire(device("db", memory))).toBe("ok")
+})
+
+test("what was seen before the machine was started again says nothing", async () => {
+  const a = device("da")
+  await acquire(a)
+  pass(20 * MINUTE_MS)
+  const memory: Memory = {}
+  expect(await acquire(device("db", memory))).toMatch(/^lease_held/)
+  clock = { ...clock, monotonicMs: MINUTE_MS }
+  expect(await acquire(device("db", memory))).toMatch(/^lease_held/)
+  pass(9 * MINUTE_MS)
+  expect(await acquire(device("db", memory))).toMatch(/^lease_held/)
 })

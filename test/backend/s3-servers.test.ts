@@ -1,7 +1,7 @@
 /** Buckets on real servers keep the contract, each in the way that its probe found. */
 
 import { beforeAll, expect, test } from "vitest"
-import type { Verdict } from "../../src/s3/verdict.ts"
+import type { Verdict } from "../../src/store/verdict.ts"
 import { describeServer } from "../servers/describe-server.ts"
 import { backendContract } from "./contract.ts"
 import { s3Contract } from "./contract-s3.ts"

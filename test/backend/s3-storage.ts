@@ -1,10 +1,10 @@
 /** Buckets in memory under test, each of a server with the ways of a real one, and the verdict its probe would give. */
 
 import { ok } from "../../src/model/result.ts"
-import { emptyObjects, memoryStore, type Quirks } from "../../src/s3/memory-store.ts"
+import { emptyObjects, memoryStore, type Quirks } from "../../src/store/memory-store.ts"
 import { judge } from "../../src/s3/probe.ts"
-import type { Failure, ObjectStore } from "../../src/s3/store.ts"
-import type { Verdict } from "../../src/s3/verdict.ts"
+import type { Failure, ObjectStore, StoreTraits } from "../../src/store/store.ts"
+import type { Verdict } from "../../src/store/verdict.ts"
 import { BUCKET_TRAITS, bucketStorage } from "./bucket-storage.ts"
 import { type BucketStorage, MTIME_MS } from "./storage.ts"
 
@@ -31,6 +31,7 @@ const ALL_HOLD: Verdict["findings"] = {
 
 export interface ServerKind {
   readonly quirks: Partial<Quirks>
+  readonly traits?: Partial<StoreTraits>
   readonly verdict: Verdict
 }
 
@@ -60,12 +61,31 @@ export const SERVER_KINDS = {
     },
     verdict: verdictOf(["create_again", "match_wrong", "complete_stale", "delete_wrong", "copy_absent"]),
   },
+  rclone: {
+    quirks: {
+      ignoresPutConditions: true,
+      ignoresDeleteCondition: true,
+      ignoresCompleteCondition: true,
+      ignoresCopyCondition: true,
+      dropsMetadata: true,
+      refusesFileBesideDirectory: true,
+    },
+    traits: { kind: "rclone", keepsMetadata: false, tellsAges: false },
+    verdict: verdictOf([
+      "create_again",
+      "match_wrong",
+      "complete_stale",
+      "delete_wrong",
+      "copy_absent",
+      "file_beside_directory",
+    ]),
+  },
 } as const satisfies Readonly<Record<string, ServerKind>>
 
 const GONE: Failure = { kind: "unreachable", detail: "" }
 
 /** A life of a device is a client of its own; its clocks run only while it waits. */
-export function openMemoryBucket({ quirks, verdict }: ServerKind): BucketStorage {
+export function openMemoryBucket({ quirks, verdict, traits = {} }: ServerKind): BucketStorage {
   const bucket = emptyObjects()
   let isGone = false
   let random = 0
@@ -82,6 +102,7 @@ export function openMemoryBucket({ quirks, verdict }: ServerKind): BucketStorage
         memoryStore({
           bucket,
           quirks,
+          traits,
           nowMs,
           async tick() {
             tick()

@@ -7,5 +7,6 @@ import { openMemoryBucket, SERVER_KINDS } from "./s3-storage.ts"
 for (const [name, kind] of Object.entries(SERVER_KINDS)) {
   const open = () => openMemoryBucket(kind)
   backendContract(`a bucket of tier ${name}`, open)
-  s3Contract(`a bucket of tier ${name}, as a bucket`, open, { keys: 2500 })
+  const keepsMetadata = !("traits" in kind) || kind.traits.keepsMetadata
+  s3Contract(`a bucket of tier ${name}, as a bucket`, open, { keys: 2500, keepsMetadata })
 }

@@ -9,8 +9,8 @@ import { mustContentHash, type OpId, type Sha256 } from "../../src/model/ids.ts"
 import { mustPath } from "../../src/model/path.ts"
 import { type Applied, type Backend, type Content, ContentLost } from "../../src/model/ports.ts"
 import type { Result } from "../../src/model/result.ts"
-import type { Failure, ObjectStore } from "../../src/s3/store.ts"
-import type { Verdict } from "../../src/s3/verdict.ts"
+import type { Failure, ObjectStore } from "../../src/store/store.ts"
+import type { Verdict } from "../../src/store/verdict.ts"
 
 export type DeviceName = "one" | "two"
 

@@ -1,8 +1,8 @@
 /** What is in the bucket, for whoever checks: notes by their bytes, tombstones, and the flags of a lease. */
 
 import { CONTROL_DIRECTORY } from "../../src/model/path.ts"
-import type { Etag, ObjectStore } from "../../src/s3/store.ts"
-import { readTombstone, TOMBSTONE_BYTES } from "../../src/s3/tombstone.ts"
+import type { Etag, ObjectStore } from "../../src/store/store.ts"
+import { readTombstone, TOMBSTONE_BYTES } from "../../src/store/tombstone.ts"
 import { allObjects, bytesAt, must } from "../backend/bucket-storage.ts"
 import { isNote } from "./sight.ts"
 

@@ -3,7 +3,7 @@
  * the bucket that it shares with others. It is set up once; every run is a life of its own.
  */
 
-import { s3Backend } from "../../src/backend/s3.ts"
+import { objectBackend } from "../../src/backend/object.ts"
 import { folderBackend } from "../../src/backend/folder.ts"
 import { DiskFailure } from "../../src/disk/disk.ts"
 import { MemoryDisk } from "../../src/disk/memory-disk.ts"
@@ -73,7 +73,7 @@ export async function openDevice(
   const open = (): World => ({
     sides: {
       local: folderBackend({ disk, device: id, sha256, nowMs }),
-      remote: s3Backend({
+      remote: objectBackend({
         store,
         verdict: site.verdict,
         device: id,

@@ -7,8 +7,8 @@
 
 import { parseS3Url } from "../../src/s3/address.ts"
 import { openSdkStore } from "../../src/s3/sdk-store.ts"
-import type { ObjectStore } from "../../src/s3/store.ts"
-import type { Verdict } from "../../src/s3/verdict.ts"
+import type { ObjectStore } from "../../src/store/store.ts"
+import type { Verdict } from "../../src/store/verdict.ts"
 import type { Server } from "../servers/server.ts"
 import type { Site } from "./site.ts"
 

@@ -11,7 +11,7 @@
 
 import { expect, test } from "vitest"
 import { judge } from "../../src/s3/probe.ts"
-import type { Tier, Verdict } from "../../src/s3/verdict.ts"
+import type { Tier, Verdict } from "../../src/store/verdict.ts"
 import { verdictOf } from "../backend/server-storage.ts"
 import { describeServer } from "../servers/describe-server.ts"
 import { startProxy } from "../servers/proxy.ts"

@@ -1,9 +1,9 @@
 /** The small texts that devices share, read while another device replaces them: seen on servers over a file system. */
 
 import { expect, test } from "vitest"
-import { readText } from "../../src/backend/s3-text.ts"
+import { readText } from "../../src/backend/object-text.ts"
 import { ContentLost } from "../../src/model/ports.ts"
-import { emptyObjects, foreignPut, memoryStore } from "../../src/s3/memory-store.ts"
+import { emptyObjects, foreignPut, memoryStore } from "../../src/store/memory-store.ts"
 
 const WHOLE = "{a whole text}"
 const KEY = ".basic-memory/bisync/epoch.json"

@@ -6,9 +6,9 @@
  */
 
 import { CONTROL_DIRECTORY } from "../../src/model/path.ts"
-import type { MemoryObjects } from "../../src/s3/memory-store.ts"
-import type { Answer, Etag, ObjectStore, Written } from "../../src/s3/store.ts"
-import { readTombstone } from "../../src/s3/tombstone.ts"
+import type { MemoryObjects } from "../../src/store/memory-store.ts"
+import type { Answer, Etag, ObjectStore, Written } from "../../src/store/store.ts"
+import { readTombstone } from "../../src/store/tombstone.ts"
 
 export interface Sight {
   /** Looks at answers, and holds writes to notes back until `beforeWrite` lets them go. */

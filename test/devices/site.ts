@@ -3,9 +3,9 @@
  * `server-site.ts` has the same on real servers.
  */
 
-import { emptyObjects, memoryStore, type MemoryObjects } from "../../src/s3/memory-store.ts"
-import type { ObjectStore } from "../../src/s3/store.ts"
-import type { Verdict } from "../../src/s3/verdict.ts"
+import { emptyObjects, memoryStore, type MemoryObjects } from "../../src/store/memory-store.ts"
+import type { ObjectStore } from "../../src/store/store.ts"
+import type { Verdict } from "../../src/store/verdict.ts"
 import type { ServerKind } from "../backend/s3-storage.ts"
 import { type Prng, prngOf } from "../simulation/random.ts"
 import { newTurns } from "./meeting.ts"

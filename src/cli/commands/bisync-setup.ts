@@ -2,12 +2,12 @@
 
 import { resolve } from "node:path"
 import { Command, Option } from "clipanion"
-import type { Credentials, Cycle, SetupReport } from "../../index.ts"
+import type { Credentials, Cycle, InstallOffer, SetupReport } from "../../index.ts"
 import { BmCommand } from "../command.ts"
 import { escapeForTerminal } from "../format.ts"
 import { probedText, tierAdvice } from "../guard-text.ts"
 import type { Output } from "../output.ts"
-import { askLine, askSecret } from "../prompt.ts"
+import { askLine, askSecret, confirm } from "../prompt.ts"
 
 export class BisyncSetupCommand extends BmCommand {
   static override paths = [["cloud", "bisync-setup"]]
@@ -17,7 +17,7 @@ export class BisyncSetupCommand extends BmCommand {
     details: `
       REMOTE is file:/path/to/folder: a folder, a network share, a USB disk; or an object store:
       s3://bucket/prefix?endpoint=https://…&region=…. Its key pair comes from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,
-      from the usual AWS files, or is asked for. Run again it repairs only what is missing.
+      from the usual AWS files, or is asked for. rclone:name:path is any remote of your rclone.conf. Run again it repairs only what is missing.
       Exit codes: 0 done, 1 failed, 2 some paths could not be synced, 4 refused, 6 conflicts were left open, 8 another sync is
       running, 64 wrong usage.
     `,
@@ -34,7 +34,9 @@ export class BisyncSetupCommand extends BmCommand {
   })
 
   dir = Option.String("--dir", { description: "The sync directory (default ~/basic-memory-cloud-sync)" })
-  remote = Option.String("--remote", { description: "file:/path/to/folder or s3://bucket/prefix" })
+  remote = Option.String("--remote", {
+    description: "file:/path/to/folder, s3://bucket/prefix or rclone:name:path",
+  })
   backend = Option.String("--backend", { description: "native or rclone; for S3 remotes" })
   device = Option.String("--device", { description: "A name for this device (default: the host's)" })
   unsafeMultiWriter = Option.Boolean("--unsafe-multi-writer", false, {
@@ -52,6 +54,9 @@ export class BisyncSetupCommand extends BmCommand {
       isDryRun: this.dryRun,
       allowsUnsafeWriters: this.unsafeMultiWriter,
       ...(this.context.isInteractive && !this.json && { askCredentials: (why) => this.askCredentials(why) }),
+      ...((this.yes || (this.context.isInteractive && !this.json)) && {
+        installing: this.installing(output),
+      }),
       defaultDeviceName: holder.host,
       ...(this.dir !== undefined && { dir: this.dir.startsWith("~") ? this.dir : resolve(cwd, this.dir) }),
       ...(this.remote !== undefined && { remote: this.remote }),
@@ -67,6 +72,15 @@ export class BisyncSetupCommand extends BmCommand {
     output.json(setupJson(report.value))
     const { cycle } = report.value
     return cycle?.kind === "performed" ? cycle.performed.exit : 0
+  }
+
+  private installing(output: Output): InstallOffer {
+    return {
+      ask: async (shown) =>
+        this.yes || (await confirm(this.context, `rclone is not installed. Run this now: ${shown}?`)),
+      // What a package manager says may be the only reason for a failure; stdout stays ours.
+      onOutput: (text) => output.note(text.trimEnd()),
+    }
   }
 
   private async askCredentials(why: "missing" | "rejected"): Promise<Credentials | undefined> {
@@ -103,6 +117,7 @@ function plannedSteps(report: SetupReport, { shorten, stateRoot }: About): reado
   const { directory, remoteFolder, guard } = report
   const dir = escapeForTerminal(shorten(report.syncDir))
   return [
+    ...rcloneSteps(report),
     `would ${remoteFolder === "would_create" ? "create" : "use"} the remote ${escapeForTerminal(report.remote)}`,
     ...(guard === undefined ? [] : [probedText(guard)]),
     `would ${directory === "would_create" ? "create" : "use"} the sync directory ${dir}, history on (git)`,
@@ -115,12 +130,17 @@ function doneSteps(report: SetupReport, { shorten }: About): readonly string[] {
   const { directory, remoteFolder, guard, state, baseline } = report
   const dir = escapeForTerminal(shorten(report.syncDir))
   return [
+    ...rcloneSteps(report),
     `✓ Remote ${escapeForTerminal(report.remote)} ${remoteFolder === "created" ? "created" : "found"}`,
     ...(guard === undefined ? [] : [probedText(guard)]),
     `✓ Sync directory ${dir} ${directory === "created" ? "created" : "found"}, history on (${report.hasGitLink ? "git" : "its .git is yours and stays"})`,
     `✓ State of device ${escapeForTerminal(report.device.name)}${state === "already_done" ? " already done" : ""}`,
     baseline === "already_done" ? "✓ Baseline already done" : baselineText(report.cycle),
   ]
+}
+
+function rcloneSteps({ rclone }: SetupReport): readonly string[] {
+  return rclone === undefined ? [] : [`✓ rclone ${rclone.version} ${rclone.result}`]
 }
 
 function baselineText(cycle: Cycle | undefined): string {
@@ -159,9 +179,10 @@ function conflictLines(cycle: Cycle | undefined): readonly string[] {
 }
 
 function setupJson(report: SetupReport): object {
-  const { guard } = report
+  const { guard, rclone } = report
   const cycle = report.cycle?.kind === "performed" ? report.cycle : undefined
   const steps = [
+    ...(rclone === undefined ? [] : [{ name: "rclone", result: rclone.result, version: rclone.version }]),
     { name: "remote", result: report.remoteFolder },
     ...(guard === undefined
       ? []

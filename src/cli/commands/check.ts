@@ -160,7 +160,7 @@ function findingJson(finding: Finding): object {
         side,
         path,
         expected: finding.expected,
-        found: finding.found,
+        found: finding.found ?? null,
         last_good: finding.lastGood ?? null,
       }
     case "missing":

@@ -2,10 +2,11 @@
  * The object store: the few requests that this program makes of a bucket, as values.
  *
  * Keys are relative to the prefix of the remote. Whoever implements it talks to one bucket, retries what may be
- * retried, and answers every outcome as a value. `sdk-store.ts` speaks to real servers, `memory-store.ts` is the
- * reference with switches for the ways in which servers differ.
+ * retried, and answers every outcome as a value. `s3/sdk-store.ts` speaks to S3 servers, `rclone/rclone-store.ts` to any
+ * remote of rclone, `memory-store.ts` is the reference with switches for the ways in which servers differ.
  */
 
+import type { Unknown } from "../model/entry.ts"
 import type { Result } from "../model/result.ts"
 
 /** An entity tag as the server gave it, without its quotes. Opaque. */
@@ -48,6 +49,23 @@ export interface Failure {
   /** The server's own word, such as `SlowDown`, or the system's, such as `ECONNREFUSED`; never a secret. */
   readonly detail: string
   readonly status?: number
+  readonly via?: "rclone"
+}
+
+/** What a kind of store is like, whatever the server behind it promises. */
+export interface StoreTraits {
+  readonly kind: "s3" | "rclone"
+  /** Metadata comes back as it was written. Where it does not, whose write stands at a key is told by its bytes. */
+  readonly keepsMetadata: boolean
+  /** The user's time comes back as it was written. */
+  readonly keepsTimes: boolean
+  /** Copies without sending the bytes to us and back. */
+  readonly canCopy: boolean
+  readonly foldsCase: boolean
+  /** `lastModifiedMs` is by the store's own clock, so that ages can be told. */
+  readonly tellsAges: boolean
+  /** Requests that are worth sending at the same time. */
+  readonly lanes: number
 }
 
 export type Answer<T> = Promise<Result<T, Failure>>
@@ -57,12 +75,16 @@ export interface ListedObject {
   readonly etag: Etag
   readonly sizeBytes: number
   readonly lastModifiedMs: number
+  /** The user's time, where a listing shows it. */
+  readonly mtimeMs?: number
 }
 
 export interface Page {
   readonly objects: readonly ListedObject[]
   /** Keys that cannot have arrived whole: replacement characters, control characters in an unencoded answer. */
   readonly broken: readonly string[]
+  /** Names at which something else than one file of a known size stands. */
+  readonly unknowns?: readonly Unknown[]
   /** Asks for the next page; absent on the last. */
   readonly next?: string
 }
@@ -103,6 +125,7 @@ export interface Upload {
 }
 
 export interface ObjectStore {
+  readonly traits: StoreTraits
   /** One page of at most 1,000 keys that begin with `prefix`, after `startAfter`, or where `next` points. */
   list(options: {
     readonly prefix: string
@@ -153,6 +176,12 @@ export interface ObjectStore {
     parts: readonly Part[],
     options: { readonly condition?: Condition },
   ): Answer<Written>
+  /** Where there are no parts: sends all of it where nobody looks, to be completed later. */
+  sendWhole?(
+    key: string,
+    body: Body,
+    options: { readonly metadata: Metadata },
+  ): Answer<{ readonly uploadId: string; readonly parts: readonly Part[] }>
   abort(upload: { readonly key: string; readonly uploadId: string }): Answer<void>
   /** Uploads that were begun below the prefix and neither completed nor aborted. */
   uploads(prefix: string): Answer<readonly Upload[]>

@@ -81,11 +81,14 @@ export function sourceOf(
 }
 
 export function keep(
-  { bucket, nowMs }: MemoryServer,
+  { bucket, nowMs, quirks }: MemoryServer,
   key: string,
   object: Omit<StoredObject, "lastModifiedMs">,
 ): Etag {
-  bucket.objects.set(key, { ...object, lastModifiedMs: nowMs() })
+  const { mtime } = object.metadata
+  const timeOnly = mtime === undefined ? {} : { mtime }
+  const metadata = quirks.dropsMetadata ? timeOnly : object.metadata
+  bucket.objects.set(key, { ...object, metadata, lastModifiedMs: nowMs() })
   return object.etag
 }
 

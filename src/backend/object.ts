@@ -1,7 +1,7 @@
 /**
- * An S3 bucket as a side: what each request may replace is a condition of the request.
+ * An object store as a side: a bucket, or any remote of rclone. What a request may replace is a condition of the request.
  *
- * How that is held depends on what the probe found (`s3/verdict.ts`) and on the remote's mode, which stands in its
+ * How that is held depends on what the probe found (`store/verdict.ts`) and on the remote's mode, which stands in its
  * epoch: conditional writes, deletes by tombstone, or one device at a time under a lease. Objects are replaced in one
  * step, so nothing is ever put aside.
  */
@@ -9,23 +9,22 @@
 import type { Trouble } from "../model/errors.ts"
 import type { Backend, Capabilities } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
-import type { Etag } from "../s3/store.ts"
-import { deleteMode, type Verdict } from "../s3/verdict.ts"
+import type { Etag } from "../store/store.ts"
+import { deleteMode } from "../store/verdict.ts"
 import { toEpoch } from "./epoch-text.ts"
 import { lease } from "./lease.ts"
 import { NO_TRASH } from "./no-trash.ts"
-import { applyObject, isUnderLease } from "./s3-apply.ts"
-import { epochKeeper } from "./s3-epoch.ts"
-import { s3Flags } from "./s3-flags.ts"
-import { listBucket } from "./s3-list.ts"
-import { hasContent, lookAt, readObject } from "./s3-read.ts"
-import { settleObject, tombstonesOf } from "./s3-settle.ts"
-import { type S3Deps, type S3Side, serverNowMs } from "./s3-side.ts"
-import { BEGUN, stageObject } from "./s3-stage.ts"
+import { applyObject, isUnderLease } from "./object-apply.ts"
+import { epochKeeper } from "./object-epoch.ts"
+import { objectFlags } from "./object-flags.ts"
+import { listBucket } from "./object-list.ts"
+import { hasContent, lookAt, readObject } from "./object-read.ts"
+import { settleObject, tombstonesOf } from "./object-settle.ts"
+import { type ObjectDeps, type ObjectSide, serverNowMs } from "./object-side.ts"
+import { BEGUN, stageObject } from "./object-stage.ts"
 
-export type { S3Deps } from "./s3-side.ts"
+export type { ObjectDeps } from "./object-side.ts"
 
-const WRITES_AT_ONCE = 64
 const LEASE_WAIT_MS_MAX = 60_000
 /** A device that wrote longer ago than this is not waited for. */
 const RECENT_MS = 90 * 24 * 3_600_000
@@ -33,43 +32,26 @@ const RECENT_MS = 90 * 24 * 3_600_000
 const SWITCH_MS = 10 * 60_000
 const UPLOAD_AGE_MS = 24 * 3_600_000
 
-function capabilitiesOf(verdict: Verdict): Capabilities {
+function capabilitiesOf({ verdict, store: { traits } }: ObjectDeps): Capabilities {
   const isLeased = deleteMode(verdict) === "lease"
+  const { kind, keepsTimes, canCopy, foldsCase, lanes } = traits
   return {
-    kind: "s3",
+    kind,
     guard: isLeased ? "lease" : "conditional",
     hasFileBesideDirectory: verdict.hasFileBesideDirectory,
     readsAreCheap: false,
-    canMove: isLeased || verdict.copies !== "none",
-    keepsTimes: true,
-    foldsCase: false,
-    lanes: WRITES_AT_ONCE,
+    canMove: canCopy && (isLeased || verdict.copies !== "none"),
+    keepsTimes,
+    foldsCase,
+    lanes,
   }
 }
 
-export function s3Backend(deps: S3Deps): Backend {
-  const { store, device } = deps
-  const { deviceName, monotonicMs, random, sleep, nowMs, memory } = deps
-  const side: S3Side = {
-    ...deps,
-    staged: new Map(),
-    applied: new Map(),
-    distrusted: new Set(),
-    looked: new Map(),
-    epoch: epochKeeper(deps),
-    lease: lease({
-      flags: s3Flags(deps),
-      device,
-      deviceName,
-      monotonicMs,
-      wallMs: nowMs,
-      random,
-      sleep,
-      lastFlag: { read: () => memory.read("flag"), write: (content) => memory.write("flag", content) },
-    }),
-  }
+export function objectBackend(deps: ObjectDeps): Backend {
+  const { store } = deps
+  const side = openSide(deps)
   return {
-    capabilities: capabilitiesOf(deps.verdict),
+    capabilities: capabilitiesOf(deps),
     async list({ shards }) {
       const listing = listBucket(deps, shards)
       side.epoch.await(listing.then(epochIn))
@@ -106,6 +88,26 @@ export function s3Backend(deps: S3Deps): Backend {
     async endWriting() {
       if (side.lease.isHeld()) await side.lease.release()
     },
+    ...epochOf(side),
+  }
+}
+
+function openSide(deps: ObjectDeps): ObjectSide {
+  const { device, deviceName, monotonicMs, random, sleep, nowMs, memory } = deps
+  const flags = objectFlags(deps)
+  return {
+    ...deps,
+    staged: new Map(),
+    applied: new Map(),
+    distrusted: new Set(),
+    looked: new Map(),
+    epoch: epochKeeper(deps),
+    lease: lease({ flags, device, deviceName, monotonicMs, wallMs: nowMs, random, sleep, memory }),
+  }
+}
+
+function epochOf(side: ObjectSide): Pick<Backend, "readEpoch" | "createEpoch" | "appendEpoch"> {
+  return {
     async readEpoch(known) {
       const read = await side.epoch.read()
       if (!read.ok) return read
@@ -124,7 +126,7 @@ function epochIn(listed: Awaited<ReturnType<typeof listBucket>>): Result<Etag | 
 }
 
 /** Left by a life that ended in the middle of a large upload. Another device may be at work on a younger one. */
-async function abortOldUploads(side: S3Side): Promise<void> {
+async function abortOldUploads(side: ObjectSide): Promise<void> {
   if (side.memory.read("uploads") !== BEGUN) return
   const uploads = await side.store.uploads("")
   if (!uploads.ok) return
@@ -135,7 +137,7 @@ async function abortOldUploads(side: S3Side): Promise<void> {
 }
 
 async function beginWriting(
-  side: S3Side,
+  side: ObjectSide,
   { onWait }: { readonly onWait: (holder: string) => void },
 ): Promise<Result<void, Trouble>> {
   const needsLease = deleteMode(side.verdict) === "lease"
@@ -151,7 +153,7 @@ async function beginWriting(
 }
 
 /** After a switch everybody waits until nobody can still be writing by the old mode. */
-function untilSwitched(side: S3Side): Trouble | undefined {
+function untilSwitched(side: ObjectSide): Trouble | undefined {
   const { leaseSinceMs, devices = {} } = side.epoch.last() ?? {}
   if (leaseSinceMs === undefined) return undefined
   const leftMs = leaseSinceMs + SWITCH_MS - serverNowMs(side)
@@ -167,7 +169,7 @@ function untilSwitched(side: S3Side): Trouble | undefined {
   }
 }
 
-async function createEpoch(side: S3Side, id: string): Promise<Result<void, Trouble>> {
+async function createEpoch(side: ObjectSide, id: string): Promise<Result<void, Trouble>> {
   if (deleteMode(side.verdict) !== "lease") return side.epoch.create(id, "conditional")
   const acquired = await side.lease.acquire({ waitMsMax: LEASE_WAIT_MS_MAX, onWait: () => undefined })
   if (!acquired.ok) return acquired

@@ -2,15 +2,15 @@
 
 import type { Trouble } from "../model/errors.ts"
 import { err, ok, type Result } from "../model/result.ts"
-import type { ListedObject } from "../s3/store.ts"
+import type { ListedObject } from "../store/store.ts"
 import type { Flag, FlagStore } from "./lease.ts"
-import { type S3Deps, serverNowMs, troubleOf } from "./s3-side.ts"
-import { readText } from "./s3-text.ts"
+import { type ObjectDeps, serverNowMs, troubleOf } from "./object-side.ts"
+import { readText } from "./object-text.ts"
 
 const PREFIX = ".basic-memory/bisync/lease/"
 const FLAG_BYTES_MAX = 4096
 
-export function s3Flags(deps: S3Deps): FlagStore {
+export function objectFlags(deps: ObjectDeps): FlagStore {
   const { store } = deps
   return {
     async put(name, content) {
@@ -25,13 +25,14 @@ export function s3Flags(deps: S3Deps): FlagStore {
       const listed = await flagObjects(deps)
       if (!listed.ok) return listed
       const flags: Flag[] = []
-      for (const { key, etag, lastModifiedMs } of listed.value) {
+      for (const { key, lastModifiedMs } of listed.value) {
         const content = await readText(deps, { key, limitBytes: FLAG_BYTES_MAX })
         if (!content.ok) return content
         // Taken away between the listing and the reading.
         if (content.value === undefined) continue
-        const ageMs = serverNowMs(deps) - lastModifiedMs
-        flags.push({ name: key.slice(PREFIX.length), token: etag, content: content.value.text, ageMs })
+        const { text } = content.value
+        const age = store.traits.tellsAges ? { ageMs: serverNowMs(deps) - lastModifiedMs } : {}
+        flags.push({ name: key.slice(PREFIX.length), content: text, ...age })
       }
       return ok(flags)
     },
@@ -44,7 +45,7 @@ export function s3Flags(deps: S3Deps): FlagStore {
   }
 }
 
-async function flagObjects({ store }: S3Deps): Promise<Result<readonly ListedObject[], Trouble>> {
+async function flagObjects({ store }: ObjectDeps): Promise<Result<readonly ListedObject[], Trouble>> {
   const objects: ListedObject[] = []
   for (let next: string | undefined; ; ) {
     const page = await store.list({ prefix: PREFIX, ...(next !== undefined && { next }) })

@@ -9,8 +9,8 @@
 import type { Trouble } from "../model/errors.ts"
 import { ContentLost } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
-import type { Etag } from "../s3/store.ts"
-import { type S3Deps, troubleOf } from "./s3-side.ts"
+import type { Etag } from "../store/store.ts"
+import { type ObjectDeps, troubleOf } from "./object-side.ts"
 
 const ATTEMPTS_MAX = 5
 const DELAY_MS = 100
@@ -22,7 +22,7 @@ export interface SharedText {
 
 /** Nothing where the key is not there. A text that is not whole in the end is handed out. */
 export async function readText(
-  { store, sleep }: Pick<S3Deps, "store" | "sleep">,
+  { store, sleep }: Pick<ObjectDeps, "store" | "sleep">,
   at: {
     readonly key: string
     readonly limitBytes: number

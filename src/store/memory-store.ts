@@ -25,7 +25,7 @@ import {
   TOO_LATE,
 } from "./memory-server.ts"
 import { memoryUploads } from "./memory-uploads.ts"
-import type { Answer, Body, Condition, Etag, ListedObject, ObjectStore, Page } from "./store.ts"
+import type { Answer, Body, Condition, Etag, ListedObject, ObjectStore, Page, StoreTraits } from "./store.ts"
 
 export { emptyObjects, foreignPut, type MemoryObjects, type Quirks } from "./memory-objects.ts"
 
@@ -36,21 +36,51 @@ export interface MemoryStoreDeps {
   /** How this client writes `If-Match`. */
   readonly etagForm?: "quoted" | "bare"
   readonly tick?: Tick
+  /** How the store is that this one stands for; without more it is a bucket. */
+  readonly traits?: Partial<StoreTraits>
 }
 
+const BUCKET: StoreTraits = {
+  kind: "s3",
+  keepsMetadata: true,
+  keepsTimes: true,
+  canCopy: true,
+  foldsCase: false,
+  tellsAges: true,
+  lanes: 64,
+}
 const PAGE_KEYS = 1000
 const PIECE_BYTES = 1024 * 1024
 
 export function memoryStore(deps: MemoryStoreDeps): ObjectStore {
   const { bucket, nowMs, tick, etagForm = "quoted" } = deps
   const server: MemoryServer = { bucket, nowMs, tick, etagForm, quirks: { ...IDEAL, ...deps.quirks } }
+  const traits = { ...BUCKET, ...deps.traits }
+  const uploads = memoryUploads(server)
   return {
+    traits,
     ...reading(server),
     ...writing(server),
     ...removing(server),
-    ...memoryUploads(server),
+    ...uploads,
+    ...(traits.kind === "rclone" && { sendWhole: sendWholeBy(uploads) }),
     skewMs: () => 0,
     close: () => undefined,
+  }
+}
+
+/** A whole object beside the others is an upload of one part. */
+function sendWholeBy({
+  startUpload,
+  putPart,
+}: Pick<ObjectStore, "startUpload" | "putPart">): NonNullable<ObjectStore["sendWhole"]> {
+  return async (key, body, options) => {
+    const bytes = await bytesOf(body)
+    const started = await startUpload(key, options)
+    if (!started.ok) return started
+    const uploadId = started.value
+    const part = await putPart({ key, uploadId }, 1, bytes)
+    return part.ok ? ok({ uploadId, parts: [part.value] }) : part
   }
 }
 

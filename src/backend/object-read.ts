@@ -13,13 +13,14 @@ import { type ContentHash, mustContentHash } from "../model/ids.ts"
 import type { RelativePath } from "../model/path.ts"
 import { type Content, ContentLost, SMALL_FILE_BYTES_MAX } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
-import { claimedHash, originOf } from "../s3/metadata.ts"
-import type { ObjectHead, ObjectRead } from "../s3/store.ts"
-import { readTombstone } from "../s3/tombstone.ts"
-import { type S3Side, troubleOf, versionOf } from "./s3-side.ts"
+import { claimedHash, originOf } from "../store/metadata.ts"
+import { checksumIn } from "../store/checksum.ts"
+import type { ObjectHead, ObjectRead } from "../store/store.ts"
+import { readTombstone } from "../store/tombstone.ts"
+import { type ObjectSide, troubleOf, versionOf } from "./object-side.ts"
 
 export async function lookAt(
-  side: S3Side,
+  side: ObjectSide,
   path: RelativePath,
 ): Promise<Result<Version | undefined, Trouble>> {
   const head = await side.store.head(path)
@@ -32,7 +33,7 @@ export async function lookAt(
 const READINGS_MAX = 3
 
 export async function readObject(
-  side: S3Side,
+  side: ObjectSide,
   path: RelativePath,
   version: Version,
 ): Promise<Result<Content, Trouble>> {
@@ -59,7 +60,7 @@ export async function readObject(
 /** A server that is not atomic shows an object while it is written: then its bytes are not those that were announced. */
 const TORN_MS = 1_000
 
-function isSuspect({ distrusted }: S3Side, head: ObjectHead, hash: ContentHash): boolean {
+function isSuspect({ distrusted }: ObjectSide, head: ObjectHead, hash: ContentHash): boolean {
   const claimed = claimedHash(head.metadata)
   return claimed !== undefined && claimed !== hash && !distrusted.has(head.etag)
 }
@@ -79,7 +80,7 @@ async function inOnePiece(
 }
 
 async function getVersion(
-  side: S3Side,
+  side: ObjectSide,
   path: RelativePath,
   version: Version,
 ): Promise<Result<ObjectRead, Trouble>> {
@@ -97,7 +98,7 @@ async function getVersion(
 }
 
 async function readLarge(
-  side: S3Side,
+  side: ObjectSide,
   at: { readonly path: RelativePath; readonly version: Version; readonly got: ObjectRead },
 ): Promise<Result<Content, Trouble>> {
   const { path, version, got } = at
@@ -118,13 +119,13 @@ async function readLarge(
   return ok({ kind: "stream", sizeBytes, hash: hashed.value, origin, open: again })
 }
 
-function claimOf({ distrusted }: S3Side, head: ObjectHead): ContentHash | undefined {
+function claimOf({ distrusted }: ObjectSide, head: ObjectHead): ContentHash | undefined {
   return distrusted.has(head.etag) ? undefined : claimedHash(head.metadata)
 }
 
 /** Holds the last piece back until the hash is the one that was named before. */
 async function* proved(
-  side: S3Side,
+  side: ObjectSide,
   at: {
     readonly path: RelativePath
     readonly version: Version
@@ -160,16 +161,17 @@ async function hashOf(
   return ok(mustContentHash(`sha256:${hasher.digest("hex")}`))
 }
 
-/** The etag of an object that came in one piece and is not encrypted is its MD5; any other never equals one. */
+/** Whether the checksum in the token is that of these bytes; a token without one never says so. */
 export async function hasContent({ token }: Version, content: Content): Promise<boolean> {
-  if (!/^[0-9a-f]{32}$/.test(token)) return false
-  const hasher = createHash("md5")
-  if (content.kind === "bytes") return hasher.update(content.bytes).digest("hex") === token
+  const checksum = checksumIn(token)
+  if (checksum === undefined) return false
+  const hasher = createHash(checksum.algorithm)
+  if (content.kind === "bytes") return hasher.update(content.bytes).digest("hex") === checksum.hex
   try {
     for await (const piece of content.open()) hasher.update(piece)
   } catch (error) {
     if (error instanceof ContentLost) return false
     throw error
   }
-  return hasher.digest("hex") === token
+  return hasher.digest("hex") === checksum.hex
 }

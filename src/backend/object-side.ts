@@ -1,17 +1,17 @@
-/** What the parts of the S3 backend share: its dependencies, and what one life of it remembers. */
+/** What the parts of the backend over an object store share: its dependencies, and what one life of it remembers. */
 
 import type { Version } from "../model/entry.ts"
 import type { Trouble } from "../model/errors.ts"
 import type { DeviceId, OpId, Sha256 } from "../model/ids.ts"
 import type { Content, Random, Tombstone } from "../model/ports.ts"
-import type { Etag, Failure, FailureKind, Metadata, ObjectHead, ObjectStore, Part } from "../s3/store.ts"
-import { originOf } from "../s3/metadata.ts"
+import type { Etag, Failure, FailureKind, Metadata, ObjectHead, ObjectStore, Part } from "../store/store.ts"
+import { originOf } from "../store/metadata.ts"
 import type { VersionToken } from "../model/ids.ts"
-import type { Verdict } from "../s3/verdict.ts"
-import type { EpochKeeper } from "./s3-epoch.ts"
+import type { Verdict } from "../store/verdict.ts"
+import type { EpochKeeper } from "./object-epoch.ts"
 import type { Lease } from "./lease.ts"
 
-export interface S3Deps {
+export interface ObjectDeps {
   readonly store: ObjectStore
   readonly verdict: Verdict
   readonly device: DeviceId
@@ -25,10 +25,13 @@ export interface S3Deps {
   readonly memory: { read(name: Remembered): string | undefined; write(name: Remembered, text: string): void }
 }
 
-/** The epoch as last read; the flag put last; that an upload in parts was begun and may still be there. */
-export type Remembered = "epoch" | "flag" | "uploads"
+/**
+ * The epoch as last read; the flag put last; flags of others and since when they are the same; that an upload in parts was
+ * begun and may still be there.
+ */
+export type Remembered = "epoch" | "flag" | "sightings" | "uploads"
 
-export interface S3Side extends S3Deps {
+export interface ObjectSide extends ObjectDeps {
   readonly staged: Map<OpId, StagedObject>
   readonly applied: Map<OpId, Version>
   /** Versions whose metadata names a hash that their bytes do not have. */
@@ -76,8 +79,8 @@ const TROUBLES: { readonly [K in FailureKind]: Trouble["code"] } = {
   refused: "name_refused",
 }
 
-export function troubleOf({ kind, detail }: Failure, path = ""): Trouble {
-  return { code: TROUBLES[kind], path, ...(detail !== "" && { detail }) }
+export function troubleOf({ kind, detail, via }: Failure, path = ""): Trouble {
+  return { code: TROUBLES[kind], path, ...(detail !== "" && { detail }), ...(via !== undefined && { via }) }
 }
 
 /** The version an answer shows, with the user's time and its writer. */
@@ -88,6 +91,6 @@ export function versionOf(
 }
 
 /** The server's clock, as far as its answers told. */
-export function serverNowMs({ store, nowMs }: Pick<S3Deps, "store" | "nowMs">): number {
+export function serverNowMs({ store, nowMs }: Pick<ObjectDeps, "store" | "nowMs">): number {
   return nowMs() + (store.skewMs() ?? 0)
 }

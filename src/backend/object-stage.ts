@@ -11,9 +11,10 @@ import type { ContentHash, OpId } from "../model/ids.ts"
 import type { RelativePath } from "../model/path.ts"
 import { type Content, ContentLost, SMALL_FILE_BYTES_MAX } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
-import { originOf, toMetadata } from "../s3/metadata.ts"
-import type { Metadata, Part } from "../s3/store.ts"
-import { SINGLE_PUT_BYTES_MAX, type S3Side, troubleOf } from "./s3-side.ts"
+import { originOf, timeOnly, toMetadata } from "../store/metadata.ts"
+import type { Metadata, Part } from "../store/store.ts"
+import { sourceOf, unlessLost } from "./object-source.ts"
+import { SINGLE_PUT_BYTES_MAX, type ObjectSide, troubleOf } from "./object-side.ts"
 
 /** Servers take 5 MiB and more per part, and 10,000 parts. */
 const PART_BYTES = 8 * 1024 * 1024
@@ -26,7 +27,7 @@ type MoveStep = Extract<Step, { kind: "move" }>
 type Multipart = { readonly uploadId: string; readonly parts: readonly Part[] }
 
 export async function stageObject(
-  side: S3Side,
+  side: ObjectSide,
   operation: Operation,
   content: Content | undefined,
 ): Promise<Result<StagedMark, Trouble>> {
@@ -34,7 +35,9 @@ export async function stageObject(
   if (step.kind === "remove") return ok({ op })
   if (step.kind === "move") return stageMove(side, op, step)
   const replaced = step.expected.kind === "version" ? step.expected.version : undefined
-  const lineage = replaced === undefined ? ok([]) : await lineageOf(side, step.path, replaced)
+  const { keepsMetadata } = side.store.traits
+  const lineage =
+    replaced === undefined || !keepsMetadata ? ok([]) : await lineageOf(side, step.path, replaced)
   if (!lineage.ok) return lineage
   if (content === undefined) return err({ code: "io", path: step.path, detail: "no content" })
   const isSmall = content.kind === "bytes" || content.sizeBytes <= SMALL_FILE_BYTES_MAX
@@ -66,12 +69,12 @@ async function inOnePiece(content: Content): Promise<Result<Content, Trouble>> {
 }
 
 /** Complete must keep our conditions, or the lease does. */
-function goesInParts({ verdict, epoch }: S3Side): boolean {
+function goesInParts({ verdict, epoch }: ObjectSide): boolean {
   return verdict.completes || epoch.last()?.mode === "lease"
 }
 
 /** A copy in parts is begun here, so that a crash leaves its name in the journal. */
-async function stageMove(side: S3Side, op: OpId, step: MoveStep): Promise<Result<StagedMark, Trouble>> {
+async function stageMove(side: ObjectSide, op: OpId, step: MoveStep): Promise<Result<StagedMark, Trouble>> {
   const { path, to, expected } = step
   const source = await side.store.head(path)
   if (!source.ok && source.error.kind !== "not_found") return err(troubleOf(source.error, path))
@@ -95,7 +98,7 @@ async function stageMove(side: S3Side, op: OpId, step: MoveStep): Promise<Result
 
 /** Asked only where nobody ever read the metadata of what is replaced. */
 async function lineageOf(
-  side: S3Side,
+  side: ObjectSide,
   path: RelativePath,
   { token, lineage }: Version,
 ): Promise<Result<readonly OpId[], Trouble>> {
@@ -111,7 +114,7 @@ async function lineageOf(
 }
 
 export function metadataOf(
-  side: S3Side,
+  side: ObjectSide,
   at: {
     readonly op: OpId
     readonly mtimeMs: number
@@ -121,6 +124,7 @@ export function metadataOf(
 ): Metadata {
   const { op, mtimeMs, hash, lineage } = at
   const skewMs = side.store.skewMs()
+  if (!side.store.traits.keepsMetadata) return timeOnly(mtimeMs)
   return toMetadata({
     op,
     lineage,
@@ -132,8 +136,8 @@ export function metadataOf(
 }
 
 /** Sixteen large files at once would hold sixteen times the parts. */
-const busy = new WeakMap<S3Side, Promise<unknown>>()
-async function oneAtATime<T>(side: S3Side, work: () => Promise<T>): Promise<T> {
+const busy = new WeakMap<ObjectSide, Promise<unknown>>()
+async function oneAtATime<T>(side: ObjectSide, work: () => Promise<T>): Promise<T> {
   const before = busy.get(side) ?? Promise.resolve()
   const mine = before.then(work, work)
   busy.set(side, mine)
@@ -141,7 +145,7 @@ async function oneAtATime<T>(side: S3Side, work: () => Promise<T>): Promise<T> {
 }
 
 async function sendParts(
-  side: S3Side,
+  side: ObjectSide,
   at: {
     readonly path: RelativePath
     readonly content: Extract<Content, { kind: "stream" }>
@@ -150,6 +154,7 @@ async function sendParts(
 ): Promise<Result<Multipart, Trouble>> {
   const { path, content, metadata } = at
   side.memory.write("uploads", BEGUN)
+  if (side.store.sendWhole !== undefined) return sendWhole(side.store.sendWhole, at)
   const started = await side.store.startUpload(path, { metadata })
   if (!started.ok) return err(troubleOf(started.error, path))
   const upload = { key: path, uploadId: started.value }
@@ -159,8 +164,22 @@ async function sendParts(
   return sent
 }
 
+async function sendWhole(
+  sending: NonNullable<ObjectSide["store"]["sendWhole"]>,
+  at: {
+    readonly path: RelativePath
+    readonly content: Content
+    readonly metadata: Metadata
+  },
+): Promise<Result<Multipart, Trouble>> {
+  const { path, content, metadata } = at
+  const source = sourceOf(content)
+  const sent = await unlessLost(() => sending(path, source.body, { metadata }))
+  return sent.ok ? sent : err(source.lost() ?? troubleOf(sent.error, path))
+}
+
 async function sendAll(
-  side: S3Side,
+  side: ObjectSide,
   at: {
     readonly upload: { readonly key: string; readonly uploadId: string }
     readonly content: Extract<Content, { kind: "stream" }>

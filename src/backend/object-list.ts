@@ -11,9 +11,10 @@ import type { Trouble } from "../model/errors.ts"
 import type { Sha256, VersionToken } from "../model/ids.ts"
 import { comparePaths, CONTROL_DIRECTORY, parentOf, parsePath, type RelativePath } from "../model/path.ts"
 import { err, ok, type Result } from "../model/result.ts"
-import type { Etag, ListedObject, ObjectStore } from "../s3/store.ts"
+import { timeInToken } from "../model/time-token.ts"
+import type { Etag, ListedObject, ObjectStore } from "../store/store.ts"
 import { EPOCH_KEY } from "./epoch-text.ts"
-import { troubleOf } from "./s3-side.ts"
+import { troubleOf } from "./object-side.ts"
 
 const PAGE_KEYS = 1000
 const SHARDS_MAX = 64
@@ -29,6 +30,8 @@ export interface BucketListing {
 interface Listed {
   readonly objects: readonly ListedObject[]
   readonly broken: readonly string[]
+  readonly unknowns: readonly Unknown[]
+  readonly pages: number
 }
 
 export async function listBucket(
@@ -38,8 +41,8 @@ export async function listBucket(
   const sampledMs = deps.nowMs()
   const listed = await listInShards(deps.store, shards.filter(isAscii).slice(0, SHARDS_MAX))
   if (!listed.ok) return listed
-  const { objects, broken } = listed.value
-  const unknowns: Unknown[] = broken.flatMap(unknownsOfBroken)
+  const { objects, broken, pages } = listed.value
+  const unknowns: Unknown[] = [...broken.flatMap(unknownsOfBroken), ...listed.value.unknowns]
   const notes: ListedObject[] = []
   let epoch: Etag | undefined
   for (const object of objects) {
@@ -50,7 +53,12 @@ export async function listBucket(
     if (unknown !== undefined) unknowns.push(unknown)
     else if (!key.endsWith("/")) notes.push(object)
   }
-  const listing = listingOf(notes, { unknowns, sampledMs, sha256: deps.sha256, shards: shardsOf(objects) })
+  const listing = listingOf(notes, {
+    unknowns,
+    sampledMs,
+    sha256: deps.sha256,
+    shards: pages > 1 ? shardsOf(objects) : [],
+  })
   return ok({ listing, ...(epoch !== undefined && { epoch }) })
 }
 
@@ -64,6 +72,7 @@ function listingOf(
   },
 ): Listing {
   const { unknowns, sampledMs, sha256, shards } = at
+  const times = notes.map(({ etag }) => timeInToken(etag) ?? 0)
   let files: readonly ListedFile[] | undefined
   const lines = notes.map(({ key, etag }) => `${key}\0${etag}`)
   return {
@@ -76,18 +85,17 @@ function listingOf(
     mounts: [],
     digest: sha256([...lines, "", ...unknowns.map(({ path, reason }) => `${path}\0${reason}`)].join("\n")),
     sampledMs,
-    newestMs: 0,
+    newestMs: times.reduce((newest, each) => Math.max(newest, each), 0),
     ...(shards.length > 0 && { shards }),
   }
 }
 
-function fileOf({ key, etag, sizeBytes, lastModifiedMs }: ListedObject): ListedFile {
-  const version = {
-    token: etag as string as VersionToken,
-    sizeBytes,
-    mtimeMs: lastModifiedMs,
-    isUploadTime: true,
-  } as const
+function fileOf({ key, etag, sizeBytes, lastModifiedMs, mtimeMs }: ListedObject): ListedFile {
+  const about = { token: etag as string as VersionToken, sizeBytes }
+  const version =
+    mtimeMs === undefined
+      ? ({ ...about, mtimeMs: lastModifiedMs, isUploadTime: true } as const)
+      : { ...about, mtimeMs }
   return { path: key as RelativePath, version }
 }
 
@@ -148,6 +156,8 @@ async function listInShards(store: ObjectStore, shards: readonly string[]): Prom
       const inOrder = parts.sort(([a], [b]) => a - b).map(([, listed]) => listed)
       return ok({
         objects: inOrder.flatMap(({ objects }) => objects),
+        unknowns: inOrder.flatMap(({ unknowns }) => unknowns),
+        pages: inOrder.length,
         // A page may reach beyond its shard, and show one that the next shard shows too.
         broken: [...new Set(inOrder.flatMap(({ broken }) => broken))],
       })
@@ -168,6 +178,7 @@ async function listRange(
 ): Promise<Result<Listed | undefined, Trouble>> {
   const objects: ListedObject[] = []
   const broken: string[] = []
+  const unknowns: Unknown[] = []
   let last = after ?? ""
   let token: string | undefined
   for (let pages = 0; pages < PAGES_MAX; pages++) {
@@ -177,14 +188,17 @@ async function listRange(
     })
     if (!page.ok) return err(troubleOf(page.error))
     broken.push(...page.value.broken)
+    unknowns.push(...(page.value.unknowns ?? []))
     for (const object of page.value.objects) {
       if (comparePaths(object.key, last) <= 0) return ok(undefined)
       last = object.key
-      if (upTo !== undefined && comparePaths(object.key, upTo) > 0) return ok({ objects, broken })
+      if (upTo !== undefined && comparePaths(object.key, upTo) > 0)
+        return ok({ objects, broken, unknowns, pages: pages + 1 })
       objects.push(object)
     }
     // A page that ends exactly at the border says all; the next shard begins there.
-    if (page.value.next === undefined || last === upTo) return ok({ objects, broken })
+    if (page.value.next === undefined || last === upTo)
+      return ok({ objects, broken, unknowns, pages: pages + 1 })
     token = page.value.next
   }
   return err({ code: "unreachable", path: "", detail: "the listing does not end" })
@@ -193,6 +207,7 @@ async function listRange(
 async function listAll(store: ObjectStore): Promise<Result<Listed, Trouble>> {
   const byKey = new Map<string, ListedObject>()
   const broken: string[] = []
+  const unknowns: Unknown[] = []
   const tokens = new Set<string>()
   let token: string | undefined
   let isOrdered = true
@@ -201,6 +216,7 @@ async function listAll(store: ObjectStore): Promise<Result<Listed, Trouble>> {
     const page = await store.list({ prefix: "", ...(token !== undefined && { next: token }) })
     if (!page.ok) return err(troubleOf(page.error))
     broken.push(...page.value.broken)
+    unknowns.push(...(page.value.unknowns ?? []))
     for (const object of page.value.objects) {
       if (comparePaths(object.key, last) <= 0) isOrdered = false
       last = object.key
@@ -208,8 +224,9 @@ async function listAll(store: ObjectStore): Promise<Result<Listed, Trouble>> {
     }
     token = page.value.next
     if (token === undefined) {
-      const objects = [...byKey.values()]
-      return ok({ objects: isOrdered ? objects : objects.sort((a, b) => comparePaths(a.key, b.key)), broken })
+      const all = [...byKey.values()]
+      const objects = isOrdered ? all : all.sort((a, b) => comparePaths(a.key, b.key))
+      return ok({ objects, broken, unknowns, pages: pages + 1 })
     }
     if (tokens.has(token)) break
     tokens.add(token)

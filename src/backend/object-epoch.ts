@@ -10,10 +10,10 @@ import type { DeviceId } from "../model/ids.ts"
 import type { Epoch } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import type { EpochPair } from "../model/state.ts"
-import type { Condition, Etag } from "../s3/store.ts"
+import type { Condition, Etag } from "../store/store.ts"
 import { EPOCH_KEY, type EpochText, formatEpoch, newEpoch, parseEpoch, withPair } from "./epoch-text.ts"
-import { type S3Deps, troubleOf } from "./s3-side.ts"
-import { readText } from "./s3-text.ts"
+import { type ObjectDeps, troubleOf } from "./object-side.ts"
+import { readText } from "./object-text.ts"
 
 const EPOCH_BYTES_MAX = 4 * 1024 * 1024
 const APPEND_ATTEMPTS_MAX = 50
@@ -41,13 +41,13 @@ interface Kept {
 
 /** What one life of a keeper knows. */
 interface Keeping {
-  readonly deps: S3Deps
+  readonly deps: ObjectDeps
   kept: Kept | undefined
   listing: Promise<Result<Etag | undefined, Trouble>> | undefined
   lookedMs: number
 }
 
-export function epochKeeper(deps: S3Deps): EpochKeeper {
+export function epochKeeper(deps: ObjectDeps): EpochKeeper {
   const keeping: Keeping = {
     deps,
     kept: undefined,
@@ -166,7 +166,7 @@ async function replace(
   return ok(true)
 }
 
-async function fetchEpoch(deps: S3Deps): Promise<Result<Kept | undefined, Trouble>> {
+async function fetchEpoch(deps: ObjectDeps): Promise<Result<Kept | undefined, Trouble>> {
   const isWhole = (text: string) => parseEpoch(text) !== undefined
   const at = { key: EPOCH_KEY, limitBytes: EPOCH_BYTES_MAX, isWhole }
   const read = await readText(deps, at)
@@ -181,7 +181,7 @@ async function fetchEpoch(deps: S3Deps): Promise<Result<Kept | undefined, Troubl
 
 /** Nothing where the condition did not hold. */
 async function putEpoch(
-  deps: S3Deps,
+  deps: ObjectDeps,
   epoch: EpochText,
   condition: Condition,
 ): Promise<Result<Etag | undefined, Trouble>> {

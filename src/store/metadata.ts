@@ -26,13 +26,18 @@ export interface Writing {
 
 export function toMetadata({ op, lineage, deviceName, mtimeMs, skewMs, hash }: Writing): Metadata {
   return {
-    mtime: (mtimeMs / 1000).toFixed(3),
+    ...timeOnly(mtimeMs),
     "bm-op": op,
     "bm-device": encodeURIComponent(deviceName).slice(0, DEVICE_BYTES_MAX),
     ...(hash !== undefined && { "bm-sha256": hash.slice("sha256:".length) }),
     ...(lineage.length > 0 && { "bm-lineage": lineage.slice(0, LINEAGE_MAX).join(",") }),
     ...(skewMs !== undefined && { "bm-skew-ms": String(Math.round(skewMs)) }),
   }
+}
+
+/** For a store that keeps nothing else. */
+export function timeOnly(mtimeMs: number): Metadata {
+  return { mtime: (mtimeMs / 1000).toFixed(3) }
 }
 
 export function originOf({

@@ -11,14 +11,15 @@ import type { Version } from "../model/entry.ts"
 import type { Trouble } from "../model/errors.ts"
 import type { OpId } from "../model/ids.ts"
 import type { RelativePath } from "../model/path.ts"
-import { type Applied, type Content, ContentLost } from "../model/ports.ts"
+import type { Applied } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
-import { opOf } from "../s3/metadata.ts"
-import type { Answer, Body, Condition, Failure, Metadata, Written } from "../s3/store.ts"
-import { deleteByTombstone, type TombstoneDeps } from "../s3/tombstone.ts"
-import { deleteMode } from "../s3/verdict.ts"
-import { metadataOf } from "./s3-stage.ts"
-import { type S3Side, type StagedObject, troubleOf, versionOf } from "./s3-side.ts"
+import { opOf } from "../store/metadata.ts"
+import type { Answer, Condition, Failure, Metadata, Written } from "../store/store.ts"
+import { deleteByTombstone, type TombstoneDeps } from "../store/tombstone.ts"
+import { deleteMode } from "../store/verdict.ts"
+import { sourceOf, unlessLost } from "./object-source.ts"
+import { metadataOf } from "./object-stage.ts"
+import { type ObjectSide, type StagedObject, troubleOf, versionOf } from "./object-side.ts"
 
 type WriteStep = Extract<Step, { kind: "write" }>
 type MoveStep = Extract<Step, { kind: "move" }>
@@ -27,7 +28,7 @@ const CONFLICT_ATTEMPTS_MAX = 6
 const CONFLICT_DELAY_MS = 100
 
 export async function applyObject(
-  side: S3Side,
+  side: ObjectSide,
   { op, step }: Operation,
   sending: () => Promise<void>,
 ): Promise<Result<Applied, Trouble>> {
@@ -42,7 +43,7 @@ export async function applyObject(
 }
 
 function applyStep(
-  side: S3Side,
+  side: ObjectSide,
   { op, step }: Operation,
   at: { readonly staged: StagedObject | undefined; readonly sending: () => Promise<void> },
 ): Promise<Result<Applied, Trouble>> {
@@ -58,16 +59,16 @@ function applyStep(
 }
 
 /** The mode belongs to the remote: everybody acts by it, whatever the server could do. */
-export function isUnderLease({ epoch, verdict }: Pick<S3Side, "epoch" | "verdict">): boolean {
+export function isUnderLease({ epoch, verdict }: Pick<ObjectSide, "epoch" | "verdict">): boolean {
   return (epoch.last()?.mode ?? (deleteMode(verdict) === "lease" ? "lease" : "conditional")) === "lease"
 }
 
-function keepsConditions({ verdict }: S3Side): boolean {
+function keepsConditions({ verdict }: ObjectSide): boolean {
   return deleteMode(verdict) !== "lease"
 }
 
 async function writeObject(
-  side: S3Side,
+  side: ObjectSide,
   at: { readonly op: OpId; readonly step: WriteStep; readonly staged: StagedObject | undefined },
 ): Promise<Result<Applied, Trouble>> {
   const { op, step, staged } = at
@@ -102,22 +103,6 @@ async function writeObject(
   return ok({ kind: "applied" })
 }
 
-/** A source that changes while it is sent ends the request, and is the reason that is reported. */
-function sourceOf(content: Content): { readonly body: Body; lost(): Trouble | undefined } {
-  if (content.kind === "bytes")
-    return { body: { kind: "bytes", bytes: content.bytes }, lost: () => undefined }
-  let lost: Trouble | undefined
-  async function* open(): AsyncGenerator<Uint8Array> {
-    try {
-      if (content.kind === "stream") yield* content.open()
-    } catch (error) {
-      if (error instanceof ContentLost) lost = error.trouble
-      throw error
-    }
-  }
-  return { body: { kind: "stream", sizeBytes: content.sizeBytes, open }, lost: () => lost }
-}
-
 /** What we wrote, as a look will show it. */
 function writtenVersion(
   { mtimeMs }: Pick<Version, "mtimeMs">,
@@ -131,7 +116,7 @@ function writtenVersion(
  * conditional request asks the one by itself, and needs no other.
  */
 async function isAsExpected(
-  side: S3Side,
+  side: ObjectSide,
   path: RelativePath,
   condition: Condition,
 ): Promise<Result<boolean, Trouble>> {
@@ -153,7 +138,7 @@ type Sent =
 
 /** Sends until the answer says what happened; 409 says only that somebody else was at it. */
 async function sendUntilClear(
-  side: S3Side,
+  side: ObjectSide,
   at: { readonly path: RelativePath; readonly op: OpId; readonly send: () => Answer<Written> },
 ): Promise<Sent> {
   const { path, op, send } = at
@@ -172,22 +157,12 @@ async function sendUntilClear(
   }
 }
 
-/** A request that its own source ended was not carried out. */
-async function unlessLost(send: () => Answer<Written>): Answer<Written> {
-  try {
-    return await send()
-  } catch (error) {
-    if (error instanceof ContentLost) return err({ kind: "unreachable", detail: error.trouble.code })
-    throw error
-  }
-}
-
-function jitter({ random }: S3Side, delayMs: number): number {
+function jitter({ random }: ObjectSide, delayMs: number): number {
   return (delayMs * Number.parseInt(random.hex128().slice(0, 8), 16)) / 0xffff_ffff
 }
 
 export async function removeObject(
-  side: S3Side,
+  side: ObjectSide,
   at: {
     readonly op: OpId
     readonly path: RelativePath
@@ -217,12 +192,12 @@ export async function removeObject(
   return ok({ kind: removed.value === "removed" ? "applied" : "changed" })
 }
 
-export function tombstoneDeps({ store, device, monotonicMs, nowMs, random }: S3Side): TombstoneDeps {
+export function tombstoneDeps({ store, device, monotonicMs, nowMs, random }: ObjectSide): TombstoneDeps {
   return { store, device, monotonicMs, wallMs: nowMs, random }
 }
 
 async function removedAfterAll(
-  side: S3Side,
+  side: ObjectSide,
   path: RelativePath,
   failure: Failure,
 ): Promise<Result<Applied, Trouble>> {
@@ -234,7 +209,7 @@ async function removedAfterAll(
 }
 
 async function moveObject(
-  side: S3Side,
+  side: ObjectSide,
   at: {
     readonly op: OpId
     readonly step: MoveStep
@@ -273,7 +248,7 @@ async function moveObject(
 }
 
 function copyObject(
-  side: S3Side,
+  side: ObjectSide,
   at: {
     readonly step: MoveStep
     readonly metadata: Metadata
@@ -291,7 +266,7 @@ function copyObject(
 
 /** Where a copy ignores its condition: a form of it whose last request does not. */
 async function copyInPart(
-  side: S3Side,
+  side: ObjectSide,
   at: { readonly from: string; readonly to: string; readonly ifMatch: string; readonly uploadId: string },
 ): Answer<Written> {
   const { from, to, ifMatch, uploadId } = at

@@ -50,6 +50,27 @@ export interface Verdict {
   readonly server?: string
 }
 
+export const NOTHING_ASKED: Verdict["findings"] = {
+  create: "unsupported",
+  create_again: "unsupported",
+  match_wrong: "unsupported",
+  match_right: "unsupported",
+  match_missing: "unsupported",
+  race_match: "unsupported",
+  race_create: "unsupported",
+  complete_stale: "unsupported",
+  delete_wrong: "unsupported",
+  race_delete: "unsupported",
+  copy_source: "unsupported",
+  list_after_write: "unsupported",
+  checksums: "unsupported",
+  odd_keys: "unsupported",
+  file_beside_directory: "unsupported",
+  late_presigned: "unsupported",
+  copy_absent: "unsupported",
+  copy_parts: "unsupported",
+}
+
 /** How a delete is kept from removing what we have not seen. */
 export function deleteMode(verdict: Verdict): "conditional" | "tombstone" | "lease" {
   switch (verdict.tier) {

@@ -58,6 +58,8 @@ export interface Quirks {
   readonly refusesPresigned: boolean
   /** The answer to Complete has no etag: a look at the object follows. */
   readonly emptyCompleteEtag: boolean
+  /** Of the metadata only the user's time is kept, as rclone does. */
+  readonly dropsMetadata: boolean
 }
 
 export const IDEAL: Quirks = {
@@ -77,6 +79,7 @@ export const IDEAL: Quirks = {
   acceptsLatePresigned: false,
   refusesPresigned: false,
   emptyCompleteEtag: false,
+  dropsMetadata: false,
 }
 
 export function emptyObjects(): MemoryObjects {

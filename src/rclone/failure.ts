@@ -1,0 +1,62 @@
+/**
+ * What rclone says when something goes wrong, sorted by what it means for us. PURE.
+ *
+ * It speaks for seventy storages in plain text, so the words of the storage decide. What is handed on is one of the words
+ * found, never the sentence: it may hold a URL. What nobody understands may have happened or not.
+ */
+
+import type { Failure, FailureKind } from "../store/store.ts"
+
+/** The first that is found counts; the bracket that is handed on is the first group, or all of it. */
+const RULES: readonly (readonly [RegExp, FailureKind])[] = [
+  [/\b(NoSuchBucket)\b/, "no_bucket"],
+  [/\b(ExpiredToken\w*|TokenRefreshRequired|token (?:has )?expired)/i, "expired"],
+  [
+    /\b(InvalidAccessKeyId|XAdminUserNotFound|SignatureDoesNotMatch|InvalidSignature|InvalidToken)\b/,
+    "credentials",
+  ],
+  [
+    /\b(invalid_grant|invalid_client|invalid_access_token|empty token found|401 Unauthorized)\b/,
+    "credentials",
+  ],
+  [/\b(unable to authenticate|authentication failed|couldn't fetch token|login required)\b/i, "credentials"],
+  [
+    /\b(AccessDenied|403 Forbidden|permission denied|insufficientPermissions|status ?code:? 403)\b/i,
+    "denied",
+  ],
+  [/\b(RequestTimeTooSkewed)\b/, "clock"],
+  [
+    /\b(SlowDown|TooManyRequests|ServiceUnavailable|userRateLimitExceeded|rateLimitExceeded|too_many_requests)\b/,
+    "busy",
+  ],
+  [/\b(status ?code:? (?:429|503))\b/i, "busy"],
+  [
+    /\b(object not found|directory not found|file not found|no such file or directory|NoSuchKey)\b/,
+    "not_found",
+  ],
+  [
+    /(connection refused|no such host|i\/o timeout|network is unreachable|no route to host|connection reset|broken pipe|unexpected EOF|context canceled|context deadline exceeded|TLS handshake|x509[^:]*|server misbehaving|use of closed network connection)/,
+    "unreachable",
+  ],
+  [
+    /(no space left on device|insufficient ?storage|quota\w* exceeded|storageQuotaExceeded|disk quota)/i,
+    "refused",
+  ],
+  [
+    /(file name too long|invalid file ?name|invalid argument|not a directory|is a directory|illegal\w*|400 Bad Request)/i,
+    "refused",
+  ],
+  [/(not supported|not implemented|NotImplemented|method not allowed)/i, "not_implemented"],
+]
+
+/** The detail where none of its words is known. */
+export const UNKNOWN = "unknown"
+
+export function failureOf(text: string, status?: number): Failure {
+  for (const [words, kind] of RULES) {
+    const found = words.exec(text)
+    if (found !== null)
+      return { kind, detail: found[1] ?? found[0], via: "rclone", ...(status !== undefined && { status }) }
+  }
+  return { kind: "unreachable", detail: UNKNOWN, via: "rclone", ...(status !== undefined && { status }) }
+}

@@ -1,0 +1,127 @@
+/**
+ * A remote of rclone as an object store without conditions.
+ *
+ * One rclone is started for it and ends with it. Nothing is kept from foreign programs while they write: our own devices
+ * keep each other out by a lease, and whoever else was faster is found by the next look.
+ */
+
+import type { Random } from "../model/ports.ts"
+import { err, ok, type Result } from "../model/result.ts"
+import type { Failure, ObjectStore, StoreTraits } from "../store/store.ts"
+import { NOTHING_ASKED, type Verdict } from "../store/verdict.ts"
+import type { RcloneAddress } from "./address.ts"
+import { member, text } from "./answers.ts"
+import { startChild } from "./child.ts"
+import { openRc } from "./rc.ts"
+import { reading } from "./reading.ts"
+import { lookUpRemote, type RcloneRemote, type UnknownName } from "./remote.ts"
+import { openRcloneSide, type Waiting } from "./side.ts"
+import { openWorkFolder } from "./work-folder.ts"
+import { writing } from "./writing.ts"
+
+export interface RcloneStoreOptions extends Waiting {
+  /** The absolute path of rclone. */
+  readonly program: string
+  readonly environment: Readonly<Record<string, string>>
+  /** Where what is uploaded waits. */
+  readonly workFolders: string
+  readonly random: Random
+  readonly nowMs: () => number
+}
+
+export interface OpenRclone {
+  readonly store: ObjectStore
+  readonly remote: RcloneRemote
+  /** Of rclone, such as `1.76.0`. */
+  readonly version: string
+  readonly pid: number
+  /** Makes the directory at the root of the remote; a bucket is never made. */
+  makeRoot(): Promise<Result<void, Failure>>
+}
+
+const BUCKET_LANES = 32
+const OTHER_LANES = 8
+const ASK_MS_MAX = 60_000
+
+export async function openRcloneStore(
+  address: RcloneAddress,
+  options: RcloneStoreOptions,
+): Promise<Result<OpenRclone, Failure | UnknownName>> {
+  const child = await startChild(options)
+  if (!child.ok) return child
+  const rc = openRc(child.value)
+  const close = () => {
+    rc.close()
+    child.value.stop()
+  }
+  const version = await rc.call("core/version", {}, { withinMs: ASK_MS_MAX })
+  const found = version.ok ? await lookUpRemote(rc, address) : version
+  if (!version.ok || !found.ok) {
+    close()
+    return err(
+      version.ok && !found.ok ? found.error : { kind: "unreachable", detail: "rclone does not answer" },
+    )
+  }
+  const remote = found.value
+  const { random, nowMs } = options
+  const work = openWorkFolder(options.workFolders, { name: random.hex128(), nowMs: nowMs() })
+  const side = openRcloneSide({ ...options, rc, remote, work, isAlive: child.value.isAlive })
+  const store: ObjectStore = {
+    traits: traitsOf(remote),
+    ...reading(side),
+    ...writing(side),
+    ...NO_PARTS,
+    skewMs: () => undefined,
+    close() {
+      work.close()
+      close()
+    },
+  }
+  return ok({
+    store,
+    remote,
+    version: text(member(version.value, "version")).replace(/^v|-DEV$/g, ""),
+    pid: child.value.pid,
+    async makeRoot() {
+      const made = await side.ask(
+        "operations/mkdir",
+        { fs: remote.fs, remote: "" },
+        { withinMs: ASK_MS_MAX, isRepeatable: true },
+      )
+      return made.ok ? ok(undefined) : made
+    },
+  })
+}
+
+function traitsOf({ isBucketBased, keepsTimes, canCopy, foldsCase }: RcloneRemote): StoreTraits {
+  return {
+    kind: "rclone",
+    keepsMetadata: false,
+    keepsTimes,
+    canCopy,
+    foldsCase,
+    tellsAges: false,
+    lanes: isBucketBased ? BUCKET_LANES : OTHER_LANES,
+  }
+}
+
+/** It sends what is large in one piece; whoever asks for parts has not looked. */
+const UNSUPPORTED: Failure = { kind: "not_implemented", detail: "parts" }
+const NO_PARTS: Pick<ObjectStore, "startUpload" | "putPart" | "copyPart"> = {
+  startUpload: async () => err(UNSUPPORTED),
+  putPart: async () => err(UNSUPPORTED),
+  copyPart: async () => err(UNSUPPORTED),
+}
+
+/** Nothing of what a request asks for is a condition, so nothing had to be probed. */
+export function verdictOf({ isBucketBased }: RcloneRemote): Verdict {
+  return {
+    tier: "C",
+    etagForm: "quoted",
+    completes: false,
+    copies: "none",
+    refusesLate: false,
+    hasFileBesideDirectory: isBucketBased,
+    findings: NOTHING_ASKED,
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Lists, looks and reads through rclone.
+ *
+ * An error in the middle of a listing is no listing. What is read is compared with the version that was meant: by the
+ * checksum where there is one, by a second look where there is none.
+ */
+
+import { createHash } from "node:crypto"
+import type { IncomingMessage } from "node:http"
+import { ContentLost } from "../model/ports.ts"
+import { err, ok } from "../model/result.ts"
+import { checksumIn } from "../store/checksum.ts"
+import type { Answer, Etag, ObjectHead, ObjectRead, ObjectStore, Page } from "../store/store.ts"
+import { headOf, pageOf } from "./listed.ts"
+import { configOf } from "./remote.ts"
+import type { RcloneSide } from "./side.ts"
+
+const LIST_MS_MAX = 30 * 60_000
+const LOOK_MS_MAX = 60_000
+
+export function reading(side: RcloneSide): Pick<ObjectStore, "list" | "head" | "get"> {
+  return {
+    list: ({ prefix }) => listBelow(side, prefix),
+    head: (key) => look(side, key),
+    get: (key, options) => getObject(side, key, options),
+  }
+}
+
+/** All of it in one page, for rclone reads the pages of its storage itself. */
+async function listBelow(side: RcloneSide, prefix: string): Answer<Page> {
+  const slash = prefix.lastIndexOf("/")
+  const directory = prefix.slice(0, slash + 1)
+  const isWhole = slash === prefix.length - 1
+  const listed = await listDirectory(side, directory, { isDeep: isWhole })
+  if (!listed.ok) {
+    if (listed.error.kind !== "not_found") return listed
+    // A directory that is not there is empty; a remote that is not there is not.
+    if (directory === "") return err({ ...listed.error, kind: "no_bucket" })
+    const root = await listDirectory(side, "", { isDeep: false })
+    if (root.ok) return ok({ objects: [], broken: [] })
+    return root.error.kind === "not_found" ? err({ ...root.error, kind: "no_bucket" }) : root
+  }
+  if (isWhole) return listed
+  return ok({ ...listed.value, objects: listed.value.objects.filter(({ key }) => key.startsWith(prefix)) })
+}
+
+async function listDirectory(
+  { ask, remote }: RcloneSide,
+  directory: string,
+  { isDeep }: { readonly isDeep: boolean },
+): Answer<Page> {
+  const { fs, checksum, isLocal } = remote
+  const opt = {
+    recurse: isDeep,
+    filesOnly: true,
+    noMimeType: true,
+    metadata: isLocal,
+    showHash: checksum !== undefined,
+    ...(checksum !== undefined && { hashTypes: [checksum] }),
+  }
+  const input = { fs, remote: directory.replace(/\/$/, ""), opt, ...configOf(remote) }
+  const listed = await ask("operations/list", input, { withinMs: LIST_MS_MAX, isRepeatable: true })
+  return listed.ok ? ok(pageOf(remote, listed.value, "")) : listed
+}
+
+export async function look({ ask, remote }: RcloneSide, key: string): Answer<ObjectHead> {
+  const { fs, checksum, isLocal, isTimeSlow } = remote
+  // Without `filesOnly` it lists the directory instead, and swallows what goes wrong there.
+  const opt = {
+    filesOnly: true,
+    noMimeType: true,
+    metadata: isTimeSlow || isLocal,
+    showHash: checksum !== undefined,
+    ...(checksum !== undefined && { hashTypes: [checksum] }),
+  }
+  const input = { fs, remote: key, opt, ...configOf(remote) }
+  const seen = await ask("operations/stat", input, { withinMs: LOOK_MS_MAX, isRepeatable: true })
+  if (!seen.ok) return seen
+  const head = headOf(remote, seen.value)
+  return head === undefined ? err({ kind: "not_found", detail: "object not found" }) : ok(head)
+}
+
+async function getObject(
+  side: RcloneSide,
+  key: string,
+  { ifMatch, limitBytes }: Parameters<ObjectStore["get"]>[1],
+): Answer<ObjectRead> {
+  const head = await look(side, key)
+  if (!head.ok)
+    return ifMatch !== undefined && head.error.kind === "not_found"
+      ? err({ ...head.error, kind: "precondition" })
+      : head
+  const { etag, sizeBytes } = head.value
+  if (ifMatch !== undefined && etag !== ifMatch) return err({ kind: "precondition", detail: "it changed" })
+  if (limitBytes !== undefined && sizeBytes > limitBytes)
+    return err({ kind: "nonsense", detail: "larger than it was" })
+  const opened = await side.open(key)
+  if (!opened.ok) return opened
+  return ok({ head: head.value, body: exactly(side, { key, head: head.value, message: opened.value }) })
+}
+
+async function* exactly(
+  side: RcloneSide,
+  at: { readonly key: string; readonly head: ObjectHead; readonly message: IncomingMessage },
+): AsyncGenerator<Uint8Array> {
+  const { key, head, message } = at
+  const checksum = checksumIn(head.etag)
+  const hasher = checksum === undefined ? undefined : createHash(checksum.algorithm)
+  let bytes = 0
+  try {
+    for await (const piece of message as AsyncIterable<Uint8Array>) {
+      bytes += piece.length
+      hasher?.update(piece)
+      yield piece
+    }
+  } catch {
+    throw new ContentLost({ code: "unreachable", path: key, detail: "the connection broke" })
+  }
+  if (bytes !== head.sizeBytes) throw new ContentLost({ code: "unreachable", path: key, detail: "it is cut" })
+  if (hasher !== undefined && hasher.digest("hex") === checksum?.hex.toLowerCase()) return
+  const isStillThere = await isStill(side, key, head.etag)
+  if (!isStillThere) throw new ContentLost({ code: "changed_since", path: key })
+  // The storage says that it is the same version, and its own checksum says that these are not its bytes.
+  if (hasher !== undefined) throw new ContentLost({ code: "hash_mismatch", path: key })
+}
+
+async function isStill(side: RcloneSide, key: string, etag: Etag): Promise<boolean> {
+  const now = await look(side, key)
+  return now.ok && now.value.etag === etag
+}
