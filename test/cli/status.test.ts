@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { writeProbe } from "../../src/engine/probe-file.ts"
 import { openLevelStore } from "../../src/journal/level-store.ts"
-import type { Verdict } from "../../src/s3/verdict.ts"
+import type { Verdict } from "../../src/store/verdict.ts"
 import { CliDevice, CliWorld } from "./cli-world.ts"
 
 let world: CliWorld

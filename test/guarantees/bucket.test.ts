@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "vitest"
 import type { OpId } from "../../src/model/ids.ts"
-import { toMetadata } from "../../src/s3/metadata.ts"
-import { foreignPut } from "../../src/s3/memory-store.ts"
+import { toMetadata } from "../../src/store/metadata.ts"
+import { foreignPut } from "../../src/store/memory-store.ts"
 import { must, type SimulatedDevice, type Simulation } from "../simulation/world.ts"
 import { agree, LATER_MS, publish, treeOf } from "./story.ts"
 

@@ -4,7 +4,7 @@
 
 import { describe, expect, test } from "vitest"
 import { failureOf, isOurs, Nonsense, wordOf } from "../../src/s3/failure.ts"
-import type { FailureKind } from "../../src/s3/store.ts"
+import type { FailureKind } from "../../src/store/store.ts"
 
 function answered(status: number, name = "UnknownError", more: object = {}): Error {
   const error = Object.assign(

@@ -4,8 +4,8 @@
  */
 
 import { describe, expect, test } from "vitest"
-import { emptyObjects, foreignPut, memoryStore } from "../../src/s3/memory-store.ts"
-import type { Failure } from "../../src/s3/store.ts"
+import { emptyObjects, foreignPut, memoryStore } from "../../src/store/memory-store.ts"
+import type { Failure } from "../../src/store/store.ts"
 import { storeContract } from "./store-contract.ts"
 import { body, kindOf, must, textAt, type Ways } from "./store-world.ts"
 

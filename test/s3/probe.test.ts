@@ -4,16 +4,16 @@
  */
 
 import { expect, test } from "vitest"
-import type { Failure } from "../../src/s3/store.ts"
+import type { Failure } from "../../src/store/store.ts"
 import {
   emptyObjects,
   foreignPut,
   memoryStore,
   type MemoryObjects,
   type Quirks,
-} from "../../src/s3/memory-store.ts"
+} from "../../src/store/memory-store.ts"
 import { probe, type ProbeDeps, PROBE_PREFIX } from "../../src/s3/probe.ts"
-import type { ProbePoint, Verdict } from "../../src/s3/verdict.ts"
+import type { ProbePoint, Verdict } from "../../src/store/verdict.ts"
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const NOW_MS = 20_000 * DAY_MS

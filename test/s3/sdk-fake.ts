@@ -9,7 +9,7 @@ import type { Socket } from "node:net"
 import { parseS3Url } from "../../src/s3/address.ts"
 import { PATIENCE, type Patience } from "../../src/s3/sdk-patience.ts"
 import { openSdkStore } from "../../src/s3/sdk-store.ts"
-import type { ObjectStore } from "../../src/s3/store.ts"
+import type { ObjectStore } from "../../src/store/store.ts"
 
 export interface Request {
   readonly method: string

@@ -5,7 +5,7 @@
 import { expect, test } from "vitest"
 import { err, ok, type Result } from "../../src/model/result.ts"
 import { createLimiter, LANES_MAX, PATIENCE } from "../../src/s3/sdk-patience.ts"
-import type { Failure } from "../../src/s3/store.ts"
+import type { Failure } from "../../src/store/store.ts"
 
 const BUSY: Failure = { kind: "busy", detail: "SlowDown", status: 503 }
 const GONE: Failure = { kind: "unreachable", detail: "ECONNRESET" }

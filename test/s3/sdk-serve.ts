@@ -2,7 +2,7 @@
  * Every request that a store makes, and a server of the test's own to make it to, which is gone after the test.
  */
 
-import type { Body, ObjectStore } from "../../src/s3/store.ts"
+import type { Body, ObjectStore } from "../../src/store/store.ts"
 import { type Answering, type Fake, type OpenOptions, startFake } from "./sdk-fake.ts"
 
 export const cleanups: (() => unknown)[] = []

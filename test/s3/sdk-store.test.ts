@@ -12,7 +12,7 @@ import { ContentLost } from "../../src/model/ports.ts"
 import { parseS3Url } from "../../src/s3/address.ts"
 import { PATIENCE, SEND_MS_MAX } from "../../src/s3/sdk-patience.ts"
 import { openSdkStore } from "../../src/s3/sdk-store.ts"
-import type { Body } from "../../src/s3/store.ts"
+import type { Body } from "../../src/store/store.ts"
 import { type Answering, CREDENTIALS, errorXml, openAt, startFake, textOf } from "./sdk-fake.ts"
 import { bytes, cleanUp, cleanups, failure, REQUESTS, requests, serve } from "./sdk-serve.ts"
 

@@ -6,7 +6,7 @@
 import { expect, test } from "vitest"
 import { parseS3Url } from "../../src/s3/address.ts"
 import { openSdkStore } from "../../src/s3/sdk-store.ts"
-import type { ObjectStore } from "../../src/s3/store.ts"
+import type { ObjectStore } from "../../src/store/store.ts"
 import { describeServer } from "../servers/describe-server.ts"
 import type { S3ServerName, Server } from "../servers/server.ts"
 import { encodeKey, s3Request } from "../servers/sign.ts"

@@ -7,7 +7,7 @@
 
 import { beforeEach, describe, expect, test } from "vitest"
 import { comparePaths } from "../../src/model/path.ts"
-import type { Body, ObjectStore, Page } from "../../src/s3/store.ts"
+import type { Body, ObjectStore, Page } from "../../src/store/store.ts"
 import { uploadRules } from "./store-contract-uploads.ts"
 import { body, kindOf, must, type OpenStore, textAt, unless, type Ways, WRONG } from "./store-world.ts"
 

@@ -1,8 +1,8 @@
 /** What tests of object stores share: a store with another program at its bucket, and short words for its answers. */
 
 import type { Result } from "../../src/model/result.ts"
-import type { Quirks } from "../../src/s3/memory-store.ts"
-import type { Body, Failure, ObjectStore } from "../../src/s3/store.ts"
+import type { Quirks } from "../../src/store/memory-store.ts"
+import type { Body, Failure, ObjectStore } from "../../src/store/store.ts"
 
 export interface OpenStore {
   readonly store: ObjectStore

@@ -14,7 +14,7 @@ import {
   isSameTombstone,
   mayStillSend,
   mayTakeOver,
-} from "../../src/s3/tombstone-rules.ts"
+} from "../../src/store/tombstone-rules.ts"
 import type { Protocol } from "../protocol/model.ts"
 
 export interface Rules {

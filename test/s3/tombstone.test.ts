@@ -2,8 +2,8 @@
 
 import { beforeEach, expect, test } from "vitest"
 import type { DeviceId, OpId } from "../../src/model/ids.ts"
-import { memoryStore, emptyObjects } from "../../src/s3/memory-store.ts"
-import type { Failure, ObjectHead, ObjectStore } from "../../src/s3/store.ts"
+import { memoryStore, emptyObjects } from "../../src/store/memory-store.ts"
+import type { Failure, ObjectHead, ObjectStore } from "../../src/store/store.ts"
 import {
   type Deleted,
   deleteByTombstone,
@@ -11,7 +11,7 @@ import {
   readTombstone,
   takeOver,
   TOMBSTONE_BYTES,
-} from "../../src/s3/tombstone.ts"
+} from "../../src/store/tombstone.ts"
 
 type Tick = (request: string, phase: "before" | "after") => Failure | undefined
 

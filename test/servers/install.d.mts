@@ -1,6 +1,14 @@
 /** Types of install.mjs, which is plain JavaScript so that it runs before anything is installed or built. */
 
-export type ServerName = "rclone" | "rclone-oldest" | "versitygw" | "minio" | "ceph" | "s3rver" | "fauxqs"
+export type ServerName =
+  | "rclone"
+  | "rclone-oldest"
+  | "versitygw"
+  | "minio"
+  | "ceph"
+  | "s3rver"
+  | "fauxqs"
+  | "python-client"
 
 export type Found =
   | { readonly path: string; readonly reason?: undefined }

@@ -2,6 +2,7 @@
  * Finds the real servers and peers that tests talk to, and installs those that are missing.
  *
  *   node test/servers/install.mjs rclone versitygw minio ceph      installs, says where, exits 1 if one cannot be had
+ *   node test/servers/install.mjs python-client                    needs Python 3.12; pip asks the index that it is set to
  *
  * They live in a cache folder ($BM_SERVER_CACHE, or ~/.cache/bm-servers/bin), never in the checkout. Tests only ever
  * find; nothing is installed while they run. Versions are exact: what is promised was measured with these.
@@ -15,14 +16,18 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
+  writeFileSync,
 } from "node:fs"
 import { homedir, tmpdir } from "node:os"
 import { delimiter, join, resolve } from "node:path"
 
 const INSTALL_MS_MAX = 20 * 60_000
 const ASK_MS_MAX = 20_000
+
+const VENV_COMPLETE = "bm-complete"
 
 const CEPH_COMMANDS = [
   "radosgw",
@@ -69,6 +74,13 @@ const SERVERS = {
     within: "node_modules/fauxqs/dist/app.js",
     nodeMajorMin: 22,
   },
+  // The existing client of the cloud service: no server, and it judges the one of ours.
+  "python-client": {
+    from: "pip",
+    packages: ["basic-memory==0.15.2", "mcp==1.19.0", "fastmcp==2.10.2", "pydantic==2.11.10"],
+    within: "bin/bm",
+    pythonMinorMin: 12,
+  },
 }
 
 export const SERVER_NAMES = Object.keys(SERVERS)
@@ -83,7 +95,7 @@ export function findServer(name) {
   if (server === undefined) return { reason: `no server is called ${name}`, isHopeless: true }
   if (Number(process.versions.node.split(".")[0]) < (server.nodeMajorMin ?? 0))
     return { reason: `${name} needs Node ${server.nodeMajorMin}`, isHopeless: true }
-  const path = server.from === "npm" ? findPackage(name, server) : findCommands(server)
+  const path = find(name, server)
   if (path !== undefined) return { path }
   return { reason: `${name} is not installed; node test/servers/install.mjs ${name} does it` }
 }
@@ -102,9 +114,26 @@ export function installServer(name) {
     : installed
 }
 
+function find(name, server) {
+  if (server.from === "npm") return findPackage(name, server)
+  return server.from === "pip" ? findVenv(name, server) : findCommands(server)
+}
+
 function findPackage(name, server) {
   const path = join(cacheDirectory(), "packages", name, server.within)
   return existsSync(path) ? path : undefined
+}
+
+/** One that is complete, and of these versions: its last file says so. */
+function findVenv(name, server) {
+  const venv = join(cacheDirectory(), "packages", name)
+  const path = join(venv, server.within)
+  try {
+    const isComplete = readFileSync(join(venv, VENV_COMPLETE), "utf8") === server.packages.join("\n")
+    return isComplete && isExecutable(path) ? path : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** The first command decides; a server of several commands needs them all, and answers the first one's place. */
@@ -187,10 +216,39 @@ const INSTALLERS = {
     const options = ["--no-audit", "--no-fund", "--loglevel=error", "--ignore-scripts"]
     return run("npm", ["install", ...options, "--prefix", prefix, server.package]).trouble
   },
+  pip: (name, server) => {
+    const python = findPython(server.pythonMinorMin)
+    if (python === undefined)
+      return `needs Python 3.${server.pythonMinorMin} or newer, which is neither on PATH nor among pyenv's versions`
+    // A virtual environment cannot be moved once it is made, so it is made in its place and says when it is complete.
+    const venv = join(cacheDirectory(), "packages", name)
+    rmSync(venv, { recursive: true, force: true })
+    const made = run(python, ["-m", "venv", venv])
+    if (made.trouble !== undefined) return `python -m venv failed: ${made.trouble}`
+    const options = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    const installed = run(join(venv, "bin", "python"), [...options, ...server.packages])
+    if (installed.trouble !== undefined) return `pip install failed: ${installed.trouble}`
+    writeFileSync(join(venv, VENV_COMPLETE), server.packages.join("\n"))
+    return undefined
+  },
+}
+
+/** The first that is new enough: of PATH, or of pyenv, where those that are not chosen are not on PATH. */
+function findPython(minorMin) {
+  const names = ["python3", "python3.14", "python3.13", "python3.12", "python"]
+  const pyenv = join(process.env.PYENV_ROOT || join(homedir(), ".pyenv"), "versions")
+  const chosen = (process.env.PYENV_VERSION ?? "").split(":").filter((each) => each !== "")
+  const versions = [...chosen, ...(existsSync(pyenv) ? readdirSync(pyenv) : [])]
+  const places = [
+    ...names.flatMap(everyPlace),
+    ...versions.map((each) => join(pyenv, each, "bin", "python3")),
+  ]
+  const question = `import sys, venv, ensurepip; sys.exit(not ((3, ${minorMin}) <= sys.version_info < (4,)))`
+  return places.filter(isExecutable).find((path) => run(path, ["-c", question]).trouble === undefined)
 }
 
 function run(command, args, environment = {}, cwd = process.cwd()) {
-  const isAsking = args[0] === "version"
+  const isAsking = args[0] === "version" || args[0] === "-c"
   const ran = spawnSync(command, args, {
     cwd,
     env: { ...process.env, ...environment },

@@ -1,10 +1,10 @@
 /** A bucket of the simulation: the S3 backend on an object store in memory whose server is of some tier. */
 
-import { s3Backend } from "../../src/backend/s3.ts"
+import { objectBackend } from "../../src/backend/object.ts"
 import { CONTROL_DIRECTORY } from "../../src/model/path.ts"
 import type { Backend } from "../../src/model/ports.ts"
-import { emptyObjects, foreignPut, type MemoryObjects, memoryStore } from "../../src/s3/memory-store.ts"
-import { TOMBSTONE_BYTES } from "../../src/s3/tombstone.ts"
+import { emptyObjects, foreignPut, type MemoryObjects, memoryStore } from "../../src/store/memory-store.ts"
+import { TOMBSTONE_BYTES } from "../../src/store/tombstone.ts"
 import { SERVER_KINDS } from "../backend/s3-storage.ts"
 import type { Life, Simulation } from "./world.ts"
 import { sha256 } from "./sha256.ts"
@@ -45,7 +45,7 @@ export class SimulatedBucket {
         return trouble === undefined ? undefined : { kind: "unreachable", detail: "" }
       },
     })
-    return s3Backend({
+    return objectBackend({
       store,
       verdict,
       device: device.id,
