@@ -5,8 +5,18 @@ export type { Config, Place } from "./engine/config.ts"
 export { readConfig, shortenHome } from "./engine/config.ts"
 export type { Cycle, Prepared } from "./engine/cycle.ts"
 export type { Holder } from "./engine/session.ts"
+export { isLoggedIn, login, logout } from "./engine/account.ts"
+export { continueConversation } from "./engine/conversation.ts"
+export type { ProjectNews } from "./engine/projects.ts"
+export { shownRemote } from "./engine/remote.ts"
 export type { InstallOffer } from "./engine/setup-rclone.ts"
-export { setup, type SetupGuard, type SetupOptions, type SetupReport } from "./engine/setup.ts"
+export {
+  setup,
+  type SetupGuard,
+  type StepResult,
+  type SetupOptions,
+  type SetupReport,
+} from "./engine/setup.ts"
 export type { AskCredentials, Credentials } from "./engine/store-access.ts"
 export {
   doctor,

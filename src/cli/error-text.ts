@@ -3,6 +3,7 @@
  */
 
 import type { SyncError, Trouble } from "../index.ts"
+import { accountError } from "./account-text.ts"
 import {
   confirmFix,
   deleteLimit,
@@ -116,6 +117,7 @@ const DESCRIBE: Describe = {
     ],
   }),
   not_found: notFound,
+  account: accountError,
   rclone_missing: rcloneMissing,
   usage: ({ message }) => ({
     exit: 64,

@@ -18,6 +18,8 @@ import { HistoryExportCommand } from "./commands/history-export.ts"
 import { HistoryShowCommand } from "./commands/history-show.ts"
 import { HistoryVerifyCommand } from "./commands/history-verify.ts"
 import { HistoryCommand } from "./commands/history.ts"
+import { ContinueConversationCommand } from "./commands/continue-conversation.ts"
+import { LoginCommand, LogoutCommand } from "./commands/login.ts"
 import { StatusCommand } from "./commands/status.ts"
 import { SyncCommand } from "./commands/sync.ts"
 import { RedoCommand, UndoCommand } from "./commands/undo.ts"
@@ -40,6 +42,9 @@ const COMMANDS: readonly (new () => BmCommand)[] = [
   HistoryShowCommand,
   HistoryVerifyCommand,
   HistoryCommand,
+  LoginCommand,
+  LogoutCommand,
+  ContinueConversationCommand,
   StatusCommand,
   SyncCommand,
   UndoCommand,

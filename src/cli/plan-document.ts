@@ -66,7 +66,7 @@ export function planDocument(
     },
     verdict: verdictOf(planned),
     blocks: plan.blocks,
-    projects_to_create: [],
+    projects_to_create: planned.projectsToCreate,
     ...(options.undo !== undefined && { undo: options.undo }),
     totals: totalsOf(planned),
     notices: plan.notices,

@@ -10,7 +10,7 @@ export function planLines(
   options: { readonly isVerbose: boolean; readonly title: string; readonly next: string },
 ): readonly string[] {
   const { prepared, unfinished, compared } = planned
-  const notices = noticeLines(planned)
+  const notices = [...projectLines(planned), ...noticeLines(planned)]
   if (verdictOf(planned) === "nothing")
     return [`Plan: nothing to do · ${formatCount(compared)} files equal`, ...notices]
   const totals = totalsOf(planned)
@@ -28,6 +28,15 @@ export function planLines(
     ...notices,
     "",
     options.next,
+  ]
+}
+
+function projectLines({ projectsToCreate }: PlannedRun): readonly string[] {
+  const { length } = projectsToCreate
+  if (length === 0) return []
+  const they = length === 1 ? "it" : "they"
+  return [
+    `Found ${plural(length, "new local project")}, ${they} would be created on cloud: ${projectsToCreate.map(escapeForTerminal).join(", ")}`,
   ]
 }
 

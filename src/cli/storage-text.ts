@@ -17,13 +17,13 @@ const ASKED: Fix = {
 const AGAIN: Fix = { text: "run it again later; nothing was decided on a partial look" }
 
 /** A captive portal, a proxy, a web page. */
-const NOT_S3: Told = {
+const notS3 = (word: string): Told => ({
   exit: 1,
   code: "cloud_unreachable",
-  message: "What answers there is not an S3 server",
+  message: `What answers there is not an S3 server${word}`,
   why: "its answer is not one that S3 gives; it may be a proxy or a sign-in page of the network",
   fix: [{ text: "look whether the endpoint of the remote is right, and open a web page to see who answers" }],
-}
+})
 
 export type Told = Pick<ErrorText, "code" | "exit" | "message" | "fix"> & Pick<Partial<ErrorText>, "why">
 
@@ -78,7 +78,7 @@ function tell(trouble: Trouble, isSetup: boolean): Told | undefined {
         fix: [AGAIN],
       }
     case "nonsense":
-      return NOT_S3
+      return notS3(word)
     case "unreachable":
       return {
         exit: 1,

@@ -21,8 +21,15 @@ import { type Cycle, cycle } from "./cycle.ts"
 import { journalError } from "./ledger.ts"
 import type { RunOptions } from "./options.ts"
 import { openRemote, type OpenRemote, type Probing } from "./open-remote.ts"
+import {
+  indexProjects,
+  type ProjectNews,
+  type ProjectsAt,
+  projectsToCreate,
+  registerProjects,
+} from "./projects.ts"
 import { writeProbe } from "./probe-file.ts"
-import { parseRemote } from "./remote.ts"
+import { remoteOf } from "./remote.ts"
 import { refreshRcloneFilter } from "./rules.ts"
 import {
   clock,
@@ -58,6 +65,7 @@ export interface BisyncOptions {
   readonly onProgress?: (progress: Progress) => void
   readonly isStopped?: () => boolean
   readonly onLeaseWait?: RunOptions["onLeaseWait"]
+  readonly onProjects?: (news: ProjectNews) => void
 }
 
 /** Everything open for one run; closed by whoever opened it. */
@@ -76,6 +84,8 @@ export interface Ran {
   readonly opened: Opened
   /** Where a state that could not be used was moved to. */
   readonly setAside?: string
+  /** Of a dry run. */
+  readonly projectsToCreate?: readonly string[]
 }
 
 /** What to do with the journal still open: read what the answer needs. */
@@ -103,11 +113,29 @@ export async function bisync<T>(
     const project = await findProject(opened.value.opened, options.project)
     if (!project.ok) return project
     const runOptions = runOptionsOf(config, options, project.value)
+    const at = projectsAt(opened.value.opened, project.value)
+    const tell = options.onProjects ?? (() => undefined)
+    if (at !== undefined && !options.isDryRun) await registerProjects(at, tell)
     const ran = await runCycle(opened.value.opened, runOptions, options.apply)
     if (!ran.ok) return ran
-    if (!options.isDryRun) await publishStatus({ session, cycle: ran.value })
+    if (options.isDryRun) {
+      const planned = at === undefined ? {} : { projectsToCreate: await projectsToCreate(at) }
+      return ok(await conclude({ cycle: ran.value, ...opened.value, ...planned }))
+    }
+    await publishStatus({ session, cycle: ran.value })
+    if (at !== undefined) await indexProjects(at, ran.value, tell)
     return ok(await conclude({ cycle: ran.value, ...opened.value }))
   })
+}
+
+/** Only the remote of an account has projects. */
+function projectsAt(
+  { place, config, session, local, world }: Opened,
+  only: string | undefined,
+): ProjectsAt | undefined {
+  if (config.tenant === undefined) return undefined
+  const { directory } = session
+  return { place, directory, local, rules: world.rules, ...(only !== undefined && { only }) }
 }
 
 async function runCycle(
@@ -172,7 +200,7 @@ export async function open(
   },
 ): Promise<Result<{ readonly opened: Opened; readonly setAside?: string }, SyncError>> {
   const { probing, ...waiting } = options
-  const parsed = parseRemote(config.remote, place)
+  const parsed = remoteOf(config, place)
   if (!parsed.ok) return parsed
   const directory = stateDirectory(place, config.stateKey)
   const session = await openSession(directory, { ...waiting, createIfMissing: false })
@@ -210,7 +238,7 @@ async function openForResync(
   config: Config,
   holder: Holder,
 ): Promise<Result<{ readonly opened: Opened; readonly setAside?: string }, SyncError>> {
-  const parsed = parseRemote(config.remote, place)
+  const parsed = remoteOf(config, place)
   if (!parsed.ok) return parsed
   const local = openLocal(config.syncDir)
   if (!local.ok) return local

@@ -33,6 +33,21 @@ export interface Config {
   readonly historyLargeFileBytes: number
   /** The program that `--tool` opens; without it git's. */
   readonly mergetool?: string
+  /** The remote is the bucket of a cloud account. */
+  readonly tenant?: Tenant
+  /** Id of the remote's epoch, where the state directory is not named after it. */
+  readonly epoch?: string
+}
+
+/** How a cloud account's bucket is reached. */
+export interface Tenant {
+  readonly id: string
+  readonly bucket: string
+  readonly backend: "native" | "rclone"
+  /** Of the bucket at its own endpoint, under which its key pair is kept. */
+  readonly url: string
+  /** Of the key pair that was made for this device, by which it is revoked when another takes its place. */
+  readonly credential?: string
 }
 
 export interface Place {
@@ -80,6 +95,8 @@ function parseSection(
     auto_sync_interval = DEFAULTS.intervalS,
     history_large_file_bytes = DEFAULTS.largeFileBytes,
     mergetool,
+    tenant,
+    epoch,
   } = section
   const bad = (why: string) => err({ code: "config_unreadable", file, why } as const)
   if (typeof remote !== "string" || typeof sync_dir !== "string" || typeof state !== "string")
@@ -100,7 +117,17 @@ function parseSection(
     autoSyncIntervalS: auto_sync_interval,
     historyLargeFileBytes: history_large_file_bytes,
     ...(typeof mergetool === "string" && mergetool.trim() !== "" && { mergetool }),
+    ...parseTenant(tenant),
+    ...(typeof epoch === "string" && { epoch }),
   })
+}
+
+function parseTenant(value: unknown): Pick<Config, "tenant"> {
+  if (typeof value !== "object" || value === null) return {}
+  const { id, bucket, backend, url, credential } = value as Record<string, unknown>
+  if (typeof id !== "string" || typeof bucket !== "string" || typeof url !== "string") return {}
+  if (backend !== "native" && backend !== "rclone") return {}
+  return { tenant: { id, bucket, backend, url, ...(typeof credential === "string" && { credential }) } }
 }
 
 export function expandHome(path: string, home: string): string {
@@ -132,12 +159,30 @@ export function writeConfig(place: Place, config: Config): Result<void, SyncErro
         remote: config.remote,
         state: config.stateKey,
         device: config.deviceName,
+        tenant: config.tenant,
+        epoch: config.epoch,
       },
     },
     undefined,
     2,
   )
   return writePrivate(file, `${text}\n`)
+}
+
+/** Everything in the file, whoever it belongs to. */
+export function readSettings(place: Place): Result<Readonly<Record<string, unknown>>, SyncError> {
+  const parsed = readObject(configFile(place))
+  return parsed.ok ? ok(parsed.value ?? {}) : parsed
+}
+
+export function saveSettings(
+  place: Place,
+  settings: Readonly<Record<string, unknown>>,
+): Result<void, SyncError> {
+  const before = readSettings(place)
+  if (!before.ok) return before
+  const text = JSON.stringify({ ...before.value, ...settings }, undefined, 2)
+  return writePrivate(configFile(place), `${text}\n`)
 }
 
 function readObject(file: string): Result<Record<string, unknown> | undefined, SyncError> {

@@ -9,7 +9,7 @@ import { newDeviceId } from "./adopt.ts"
 import type { Config, Place } from "./config.ts"
 import type { DoctorCheck, DoctorOptions } from "./doctor.ts"
 import { openRemote, type OpenRemote } from "./open-remote.ts"
-import { parseRemote, type Remote } from "./remote.ts"
+import { remoteOf, type Remote } from "./remote.ts"
 import { random, stateDirectory } from "./session.ts"
 import { guardOf } from "./status-query.ts"
 import { type Reached, reachStore } from "./store-access.ts"
@@ -19,7 +19,7 @@ export async function checkCloud(
   config: Config,
   { isFix }: DoctorOptions,
 ): Promise<readonly DoctorCheck[]> {
-  const remote = parseRemote(config.remote, place)
+  const remote = remoteOf(config, place)
   if (!remote.ok) return [unreachable(config.remote, remote.error)]
   const directory = stateDirectory(place, config.stateKey)
   const reached = await reach(place, remote.value)
@@ -44,7 +44,7 @@ export async function checkCloud(
   const why =
     epoch.value === undefined
       ? ("no_epoch" as const)
-      : epoch.value === config.stateKey
+      : epoch.value === (config.epoch ?? config.stateKey)
         ? undefined
         : ("other_epoch" as const)
   return [

@@ -13,7 +13,7 @@ import { openNodeDisk } from "../disk/node-disk.ts"
 import { probeLinks } from "../disk/probe-links.ts"
 import { type Config, configFile, type Place } from "./config.ts"
 import type { DoctorCheck, DoctorFinding, DoctorOptions } from "./doctor.ts"
-import { parseRemote } from "./remote.ts"
+import { remoteOf } from "./remote.ts"
 import { areRulesFresh, ensureIgnoreFile, refreshRcloneFilter } from "./rules.ts"
 import { stateDirectory } from "./session.ts"
 import { leadsToHistory } from "./setup.ts"
@@ -147,7 +147,7 @@ export async function checkDisk(
   config: Config,
   { isFix }: DoctorOptions,
 ): Promise<DoctorCheck> {
-  const remote = parseRemote(config.remote, place)
+  const remote = remoteOf(config, place)
   const local = openNodeDisk(config.syncDir)
   const places = [await askLocal(config.syncDir, local.ok ? local.value : undefined)]
   if (isFix && remote.ok && remote.value.kind === "file") {

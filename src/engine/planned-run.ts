@@ -28,6 +28,8 @@ export interface PlannedRun {
   readonly compared: number
   readonly deletes: number
   readonly tieMs: number
+  /** Projects that a run would make known to the cloud account before it syncs. */
+  readonly projectsToCreate: readonly string[]
 }
 
 /** Of a dry run: the plan, or that there is none because nothing is to do. */
@@ -55,6 +57,7 @@ export async function plannedRun(
     compared: cycle.kind === "planned" ? cycle.prepared.look.state.paths.size : cycle.files,
     deletes: totalDeletes(prepared.plan),
     tieMs: TIE_MS,
+    projectsToCreate: [],
   }
 }
 
@@ -63,9 +66,9 @@ export function dryRun(
   place: Place,
   options: Omit<BisyncOptions, "isDryRun">,
 ): Promise<Result<PlannedRun, SyncError>> {
-  return bisync(place, { ...options, isDryRun: true }, ({ cycle, opened }) => {
+  return bisync(place, { ...options, isDryRun: true }, async ({ cycle, opened, projectsToCreate = [] }) => {
     assert(cycle.kind === "planned" || cycle.kind === "settled", "a dry run ends with a plan")
-    return plannedRun(opened, cycle, profileOf(opened.config, options))
+    return { ...(await plannedRun(opened, cycle, profileOf(opened.config, options))), projectsToCreate }
   })
 }
 

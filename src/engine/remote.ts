@@ -5,7 +5,7 @@ import type { SyncError } from "../model/errors.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { parseS3Url, type S3Address } from "../s3/address.ts"
 import { parseRcloneUrl, type RcloneAddress } from "../rclone/address.ts"
-import { expandHome, type Place } from "./config.ts"
+import { type Config, expandHome, type Place } from "./config.ts"
 
 export type Remote = FileRemote | S3Remote | RcloneRemote
 
@@ -20,12 +20,27 @@ export interface S3Remote {
   readonly kind: "s3"
   readonly address: S3Address
   readonly url: string
+  /** The bucket of a cloud account, whose storage must be told to answer with what was written last. */
+  readonly isTenant?: boolean
 }
 
 export interface RcloneRemote {
   readonly kind: "rclone"
   readonly address: RcloneAddress
   readonly url: string
+  readonly isTenant?: boolean
+}
+
+/** The remote that this device was set up with. */
+export function remoteOf(config: Pick<Config, "remote" | "tenant">, place: Place): Result<Remote, SyncError> {
+  const parsed = parseRemote(config.remote, place)
+  if (!parsed.ok || config.tenant === undefined || parsed.value.kind === "file") return parsed
+  return ok({ ...parsed.value, isTenant: true })
+}
+
+/** As the user knows it: the endpoint of a cloud account is nobody's choice. */
+export function shownRemote({ remote, tenant }: Pick<Config, "remote" | "tenant">): string {
+  return tenant === undefined ? remote : `s3://${tenant.bucket}`
 }
 
 export function parseRemote(text: string, place: Place): Result<Remote, SyncError> {

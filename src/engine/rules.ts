@@ -17,9 +17,13 @@ const IGNORE_FILE = ".bmignore"
 const RCLONE_FILE = ".bmignore.rclone"
 const IGNORE_BYTES_MAX = 1_000_000
 
-export async function readRules(place: Place, disk: Disk): Promise<IgnoreRules> {
+export async function readRules(
+  place: Place,
+  disk: Disk,
+  { isTenant = false }: { readonly isTenant?: boolean } = {},
+): Promise<IgnoreRules> {
   const global = readText(join(place.stateRoot, IGNORE_FILE)) ?? ""
-  return compileIgnore({ global, projects: await projectPatterns(disk) })
+  return compileIgnore({ global, projects: await projectPatterns(disk), ignoresDotDirectories: isTenant })
 }
 
 /** Writes the default patterns where the user has none. */

@@ -147,7 +147,7 @@ export function openLocal(syncDir: string): Result<Disk, SyncError> {
 
 export async function openWorld(at: {
   readonly place: Place
-  readonly config: Pick<Config, "syncDir" | "historyLargeFileBytes">
+  readonly config: Pick<Config, "syncDir" | "historyLargeFileBytes" | "tenant">
   readonly session: Session
   readonly local: Disk
   readonly remote: OpenRemote
@@ -162,7 +162,7 @@ export async function openWorld(at: {
     store: session.store,
     history: () => openHistory(session.directory, config.syncDir),
     marker: { read: () => readMarker(local), write: (marker) => writeMarker(local, marker) },
-    rules: await readRules(place, local),
+    rules: await readRules(place, local, { isTenant: config.tenant !== undefined }),
     clock,
     random,
     sha256,

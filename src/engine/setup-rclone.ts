@@ -25,10 +25,9 @@ export interface InstallOffer {
   readonly onOutput: (text: string) => void
 }
 
-export interface SetupRclone {
-  readonly version: string
-  readonly result: "found" | "installed"
-}
+export type SetupRclone =
+  | { readonly result: "found" | "installed"; readonly version: string }
+  | { readonly result: "missing" }
 
 export interface PreparedRclone {
   readonly rclone: SetupRclone

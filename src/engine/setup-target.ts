@@ -9,8 +9,12 @@ import { overlaps, parseRemote, type Remote } from "./remote.ts"
 
 export interface Target {
   readonly syncDir: string
-  readonly remote: Remote
+  /** Absent: the bucket of the cloud account. */
+  readonly remote: Remote | undefined
 }
+
+const BACKEND_IS_FOR_ACCOUNTS =
+  "--backend says how the bucket of the cloud account is reached; any other remote says it in its URL (s3://… or rclone:name:path)"
 
 /** The folder that other programs mount the cloud on; a sync of it would sync the cloud with itself. */
 function mountDirectory(place: Place): string {
@@ -19,22 +23,21 @@ function mountDirectory(place: Place): string {
 
 export function chooseTarget(
   place: Place,
-  options: { readonly dir?: string; readonly remote?: string },
+  options: { readonly dir?: string; readonly remote?: string; readonly backend?: string },
   existing: Config | undefined,
 ): Result<Target, SyncError> {
-  const url = options.remote ?? existing?.remote
-  if (url === undefined) {
-    const message = "name the remote: --remote file:/path/to/folder or --remote s3://bucket/prefix"
-    return err({ code: "usage", message })
-  }
-  const parsed = parseRemote(url, place)
+  if (options.remote !== undefined && options.backend !== undefined)
+    return err({ code: "usage", message: BACKEND_IS_FOR_ACCOUNTS })
+  const isAccount = options.backend !== undefined || existing?.tenant !== undefined
+  const url = options.remote ?? (isAccount ? undefined : existing?.remote)
+  const parsed = url === undefined ? ok(undefined) : parseRemote(url, place)
   if (!parsed.ok) return parsed
   const remote = parsed.value
   const dir = options.dir ?? existing?.syncDir ?? join(place.home, "basic-memory-cloud-sync")
   const syncDir = resolve(expandHome(dir, place.home))
   const mount = refuseMount(place, syncDir, dir)
   if (mount !== undefined) return err(mount)
-  if (remote.kind === "file" && overlaps(realPath(syncDir), realPath(remote.path))) {
+  if (remote?.kind === "file" && overlaps(realPath(syncDir), realPath(remote.path))) {
     const message = `the sync directory ${syncDir} and the remote ${remote.path} lie in one another`
     return err({ code: "usage", message })
   }

@@ -12,9 +12,9 @@ import type { Disk } from "../disk/disk.ts"
 import { probeLinks } from "../disk/probe-links.ts"
 import type { Tier } from "../store/verdict.ts"
 import { adopt, findOrCreateEpoch, newDeviceId } from "./adopt.ts"
-import { type Config, DEFAULTS, errnoOf, type Place, readConfig, writeConfig } from "./config.ts"
+import { type Config, DEFAULTS, errnoOf, type Place, readConfig, type Tenant, writeConfig } from "./config.ts"
 import type { Cycle } from "./cycle.ts"
-import { openFolder, type OpenRemote, overRclone } from "./open-remote.ts"
+import type { OpenRemote } from "./open-remote.ts"
 import { writeProbe } from "./probe-file.ts"
 import { ensureIgnoreFile, refreshRcloneFilter } from "./rules.ts"
 import {
@@ -28,9 +28,11 @@ import {
   type Session,
   stateDirectory,
 } from "./session.ts"
-import { type InstallOffer, prepareRclone, type SetupRclone } from "./setup-rclone.ts"
-import { openForSetup, prepareStore } from "./setup-store.ts"
-import { chooseTarget, type Target } from "./setup-target.ts"
+import { indexProjects, type ProjectNews, registerProjects } from "./projects.ts"
+import type { Remote } from "./remote.ts"
+import { reach, type Reached, type SetupAccount } from "./setup-reach.ts"
+import type { InstallOffer, SetupRclone } from "./setup-rclone.ts"
+import { chooseTarget } from "./setup-target.ts"
 import { publishStatus } from "./status-file.ts"
 import type { AskCredentials } from "./store-access.ts"
 import { closing } from "./store-errors.ts"
@@ -39,7 +41,10 @@ import type { World } from "./world.ts"
 
 export interface SetupOptions {
   readonly dir?: string
+  /** Absent: the bucket of the cloud account, or what was set up before. */
   readonly remote?: string
+  /** How the bucket of an account is reached. */
+  readonly backend?: Tenant["backend"]
   readonly deviceName?: string
   readonly defaultDeviceName: string
   readonly isDryRun: boolean
@@ -50,6 +55,7 @@ export interface SetupOptions {
   readonly allowsUnsafeWriters?: boolean
   /** How rclone may be installed where it is missing; absent where there is nobody to ask. */
   readonly installing?: InstallOffer
+  readonly onProjects?: (news: ProjectNews) => void
 }
 
 export type StepResult = "created" | "already_done" | "would_create"
@@ -69,8 +75,10 @@ export interface SetupReport {
   readonly remoteFolder: StepResult
   /** Only of an object store. */
   readonly guard?: SetupGuard
-  /** Only of a remote of rclone. */
+  /** Of a remote of rclone, and of an account, which may do without. */
   readonly rclone?: SetupRclone
+  /** Only of a cloud account. */
+  readonly account?: SetupAccount
   readonly state: StepResult
   readonly hasGitLink: boolean
   readonly baseline: StepResult
@@ -82,18 +90,21 @@ export async function setup(place: Place, options: SetupOptions): Promise<Result
   if (!existing.ok) return existing
   const target = chooseTarget(place, options, existing.value)
   if (!target.ok) return target
-  const { syncDir, remote } = target.value
+  const { syncDir } = target.value
   // Whatever lies behind a network is asked first: where it does not let us in, nothing was made anywhere.
   const reached = await reach(place, target.value, { ...options, existing: existing.value })
   if (!reached.ok) return reached
-  const prepared = prepareFolders(target.value, options.isDryRun)
+  const { remote, tenant } = reached.value
+  const prepared = prepareFolders({ syncDir, remote }, options.isDryRun)
   if (!prepared.ok) return closeAfter(reached.value, prepared)
-  const about = { syncDir, remote: remote.url, ...prepared.value, ...reached.value.about }
+  const { about } = reached.value
   const deviceName = options.deviceName ?? existing.value?.deviceName ?? options.defaultDeviceName
   if (options.isDryRun)
     return closeAfter(
       reached.value,
       ok({
+        syncDir,
+        ...prepared.value,
         ...about,
         device: { id: "", name: deviceName },
         state: "would_create",
@@ -103,11 +114,12 @@ export async function setup(place: Place, options: SetupOptions): Promise<Result
     )
   const config: Omit<Config, "stateKey"> = {
     syncDir,
-    remote: remote.url,
+    remote: remote?.url ?? "",
     deviceName,
     defaultProfile: existing.value?.defaultProfile ?? DEFAULTS.profile,
     autoSyncIntervalS: existing.value?.autoSyncIntervalS ?? DEFAULTS.intervalS,
     historyLargeFileBytes: existing.value?.historyLargeFileBytes ?? DEFAULTS.largeFileBytes,
+    ...(tenant !== undefined && { tenant }),
   }
   const local = openLocal(syncDir)
   if (!local.ok) return closeAfter(reached.value, local)
@@ -115,41 +127,9 @@ export async function setup(place: Place, options: SetupOptions): Promise<Result
   if (!opened.ok) return opened
   try {
     const ready = await makeBaseline(place, { config, local: local.value, remote: opened.value, options })
-    return ready.ok ? ok({ ...about, ...ready.value }) : ready
+    return ready.ok ? ok({ syncDir, ...prepared.value, ...about, ...ready.value }) : ready
   } finally {
     opened.value.close()
-  }
-}
-
-/** A remote that may be used, and how it is opened once everything else is ready. */
-interface Reached {
-  readonly about: Partial<Pick<SetupReport, "guard" | "rclone" | "remoteFolder">>
-  open(deviceName: string): Promise<Result<OpenRemote, SyncError>>
-  close(): void
-}
-
-async function reach(
-  place: Place,
-  { syncDir, remote }: Target,
-  options: SetupOptions & { readonly existing: Config | undefined },
-): Promise<Result<Reached, SyncError>> {
-  switch (remote.kind) {
-    case "file":
-      return ok({ about: {}, open: async () => openFolder(remote), close: () => undefined })
-    case "s3": {
-      const asked = await prepareStore(place, remote, { ...options, stateKey: options.existing?.stateKey })
-      if (!asked.ok) return asked
-      const { probe, guard } = asked.value
-      const open: Reached["open"] = (deviceName) => openForSetup(place, remote, { probe, deviceName })
-      return ok({ about: { guard }, open, close: () => undefined })
-    }
-    case "rclone": {
-      const asked = await prepareRclone(place, remote, { ...options, syncDir })
-      if (!asked.ok) return asked
-      const { opened, rclone, remoteFolder } = asked.value
-      const open: Reached["open"] = async (deviceName) => ok(await overRclone(remote, opened, { deviceName }))
-      return ok({ about: { rclone, remoteFolder }, open, close: () => opened.store.close() })
-    }
   }
 }
 
@@ -159,7 +139,7 @@ function closeAfter<T>(reached: Reached, result: T): T {
 }
 
 function prepareFolders(
-  { syncDir, remote }: Target,
+  { syncDir, remote }: { readonly syncDir: string; readonly remote: Remote | undefined },
   isDryRun: boolean,
 ): Result<Pick<SetupReport, "directory" | "remoteFolder">, SyncError> {
   const local = ensureDirectory(syncDir, { isDryRun, makesParents: true })
@@ -169,7 +149,7 @@ function prepareFolders(
       what: `create the sync directory ${syncDir}`,
       trouble: { code: "io", path: syncDir, detail: local.error },
     })
-  if (remote.kind !== "file") return ok({ directory: local.value, remoteFolder: "already_done" })
+  if (remote?.kind !== "file") return ok({ directory: local.value, remoteFolder: "already_done" })
   // A missing parent may be a disk that is not mounted; a folder made in its place would look like an empty cloud.
   const folder = ensureDirectory(remote.path, { isDryRun, makesParents: false })
   if (!folder.ok)
@@ -217,14 +197,16 @@ async function makeBaseline(place: Place, at: Parts): Promise<Result<Baseline, S
   if (!found.ok)
     return err({ code: "setup_failed", what: `use ${remote.remote.url} as the remote`, trouble: found.error })
   const { epoch, isNew: isFirst } = found.value
-  const directory = stateDirectory(place, epoch.id)
+  const directory = stateDirectory(place, at.config.tenant?.id ?? epoch.id)
   if (!isFirst && !existsSync(journalDirectory(directory)) && isUnsafe(remote, options))
     return err({
       code: "confirm_needed",
       what: `A second device on ${remote.remote.url}`,
       flag: "--unsafe-multi-writer",
     })
-  const config: Config = { ...at.config, stateKey: epoch.id }
+  const { tenant } = at.config
+  // People look for the state of an account under its name.
+  const config: Config = { ...at.config, stateKey: tenant?.id ?? epoch.id, epoch: epoch.id }
   const ignored = ensureIgnoreFile(place)
   if (!ignored.ok) return ignored
   const filtered = refreshRcloneFilter(place)
@@ -250,10 +232,13 @@ async function makeBaseline(place: Place, at: Parts): Promise<Result<Baseline, S
       state: isNew ? "created" : "already_done",
     } as const
     const isDone = ledger.state().root.lastRun !== undefined
+    const tell = options.onProjects ?? (() => undefined)
+    if (tenant !== undefined) await registerProjects({ place, directory, local, rules: world.rules }, tell)
     const ran = isDone ? ok(undefined) : await firstSync({ world, session: session.value, config, options })
     if (!ran.ok) return ran
     const hasGitLink = leadsToHistory(config.syncDir, session.value)
     if (ran.value === undefined) return ok({ ...report, hasGitLink, baseline: "already_done" })
+    if (tenant !== undefined) await indexProjects({ place, directory }, ran.value, tell)
     return ok({ ...report, hasGitLink, baseline: "created", cycle: ran.value })
   })
 }

@@ -15,7 +15,7 @@ import { isReserved } from "../model/path.ts"
 import { type Config, type Place, readConfig } from "./config.ts"
 import { deleteMode, type Tier } from "../store/verdict.ts"
 import { readProbe } from "./probe-file.ts"
-import { parseRemote, type Remote } from "./remote.ts"
+import { type Remote, remoteOf } from "./remote.ts"
 import { readRules } from "./rules.ts"
 import { clock, journalDirectory, stateDirectory } from "./session.ts"
 import { readStatus, type StatusFile } from "./status-file.ts"
@@ -53,13 +53,13 @@ export async function queryStatus(place: Place): Promise<Result<StatusReport, Sy
   if (!config.ok) return config
   const nowMs = clock.nowMs()
   if (config.value === undefined) return ok({ state: "not_set_up", isLocalThere: false, nowMs })
-  const { syncDir, remote, stateKey } = config.value
+  const { syncDir, stateKey, tenant } = config.value
   const directory = stateDirectory(place, stateKey)
-  const parsed = parseRemote(remote, place)
+  const parsed = remoteOf(config.value, place)
   const folder = parsed.ok && parsed.value.kind === "file" ? parsed.value.path : undefined
   const published = readStatus(directory)
   const verified = readVerified(directory)
-  const projects = await countProjects(place, { syncDir, folder })
+  const projects = await countProjects(place, { syncDir, folder, isTenant: tenant !== undefined })
   return ok({
     state: existsSync(journalDirectory(directory)) ? "ready" : "no_journal",
     config: config.value,
@@ -96,12 +96,16 @@ function isDirectory(path: string): boolean {
 /** Projects are the folders directly in the sync directory that are synced: none hidden, ignored, or behind a link. */
 async function countProjects(
   place: Place,
-  { syncDir, folder }: { readonly syncDir: string; readonly folder: string | undefined },
+  {
+    syncDir,
+    folder,
+    isTenant,
+  }: { readonly syncDir: string; readonly folder: string | undefined; readonly isTenant: boolean },
 ): Promise<StatusReport["projects"]> {
   const local = openNodeDisk(syncDir)
   const names = local.ok ? await folderNames(local.value) : undefined
   if (!local.ok || names === undefined) return undefined
-  const rules = await readRules(place, local.value)
+  const rules = await readRules(place, local.value, { isTenant })
   const projects = names.filter((name) => !rules.ignoresDirectory(name))
   const remote = folder === undefined ? undefined : openNodeDisk(folder)
   const there = remote?.ok === true ? await folderNames(remote.value) : undefined

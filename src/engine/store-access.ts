@@ -27,19 +27,27 @@ export function credentialsFile(place: Place): string {
 export interface StoreAccess {
   readonly address: S3Address
   readonly credentials?: Credentials
+  readonly isTenant?: boolean
 }
 
-export function accessTo(place: Place, { address }: S3Remote): Result<StoreAccess, SyncError> {
-  if (place.hasKeysInEnvironment === true) return ok({ address })
+/** Without it the storage of the cloud answers from whatever copy is near, which may be old. */
+export const TENANT_HEADERS = { "X-Tigris-Consistent": "true" } as const
+
+export function accessTo(
+  place: Place,
+  { address, isTenant = false }: S3Remote,
+): Result<StoreAccess, SyncError> {
+  // The keys in the environment are for other buckets than the one that came with an account.
+  if (place.hasKeysInEnvironment === true && !isTenant) return ok({ address })
   const file = credentialsFile(place)
   const stored = readStoredCredentials(file, address.url)
   if (!stored.ok) return err({ code: "config_unreadable", file, why: stored.error })
-  return ok({ address, ...(stored.value !== undefined && { credentials: stored.value }) })
+  return ok({ address, isTenant, ...(stored.value !== undefined && { credentials: stored.value }) })
 }
 
 /** The SDK is loaded by what talks to a store, and by nothing else. */
 export async function openObjectStore(
-  { address, credentials }: StoreAccess,
+  { address, credentials, isTenant = false }: StoreAccess,
   etagForm: Verdict["etagForm"],
 ): Promise<ObjectStore> {
   const { openSdkStore } = await import("../s3/sdk-store.ts")
@@ -47,6 +55,7 @@ export async function openObjectStore(
     etagForm,
     nowMs: clock.nowMs,
     ...(credentials !== undefined && { credentials }),
+    ...(isTenant && { headers: TENANT_HEADERS }),
   })
 }
 
@@ -81,7 +90,13 @@ export async function reachStore(
   return second.ok ? ok({ ...second.value, access, isTyped: true }) : refused(remote, second.error)
 }
 
-function refused(remote: S3Remote, trouble: Trouble): Result<never, SyncError> {
+/** With this pair and no other; nobody is asked. */
+export async function reachWith(access: StoreAccess): Promise<Result<void, SyncError>> {
+  const tried = await tryList(access)
+  return tried.ok ? ok(undefined) : refused(access.address, tried.error)
+}
+
+function refused(remote: Pick<S3Remote, "url">, trouble: Trouble): Result<never, SyncError> {
   return err({ code: "setup_failed", what: `use ${remote.url} as the remote`, trouble })
 }
 

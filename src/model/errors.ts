@@ -2,6 +2,7 @@
  * What can go wrong, as values. Codes are stable forever (docs/errors.md); texts are made at the edge, in `cli`.
  */
 
+import type { AccountFailure } from "./account-failure.ts"
 import type { RunKind } from "./event.ts"
 import type { ConflictId, PlanId, RunId } from "./ids.ts"
 import type { Side } from "./side.ts"
@@ -156,6 +157,7 @@ export type SyncError =
       readonly name: string
       readonly candidates?: readonly string[]
     }
+  | { readonly code: "account"; readonly failure: AccountFailure }
   | {
       readonly code: "rclone_missing"
       readonly why: "missing" | "too_old" | "broken"

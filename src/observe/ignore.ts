@@ -38,6 +38,8 @@ export interface IgnoreTexts {
   readonly global: string
   /** Text of the `.bmignore` directly inside each first-level directory, by the name of that directory. */
   readonly projects: ReadonlyMap<string, string>
+  /** In the bucket of a cloud account directories at the top whose names begin with a dot are the service's own. */
+  readonly ignoresDotDirectories?: boolean
 }
 
 export interface IgnoreRules {
@@ -64,8 +66,10 @@ interface Matcher {
  * Shape: paths are relative to the sync root without a trailing slash; what is below an ignored directory is ignored.
  * Errors: none; patterns that are not understood match nothing.
  */
-export function compileIgnore({ global, projects }: IgnoreTexts): IgnoreRules {
-  const shared = patternLines(global)
+export function compileIgnore({ global, projects, ignoresDotDirectories }: IgnoreTexts): IgnoreRules {
+  const written = patternLines(global)
+  // The last pattern that matches decides, so no pattern of a user can bring them back.
+  const shared = ignoresDotDirectories ? { ...written, patterns: [...written.patterns, "/.*/"] } : written
   const below = [...projects]
     .map(([directory, text]) => ({ directory, ...patternLines(text) }))
     .sort((a, b) => comparePaths(a.directory, b.directory))

@@ -15,6 +15,14 @@ export class Nonsense extends Error {
   }
 }
 
+/** Servers over folders list an object by halves while it is replaced; the next answer has all of it. */
+export class Unready extends Error {
+  constructor(what: string) {
+    super(what)
+    this.name = "Unready"
+  }
+}
+
 const BY_NAME: Readonly<Record<string, FailureKind>> = {
   PreconditionFailed: "precondition",
   ConditionalRequestConflict: "conflict",
@@ -74,6 +82,7 @@ const REGION = /^[a-z0-9-]{1,32}$/
 /** `isConditional`: a key that is gone does not hold what the condition says. */
 export function failureOf(error: unknown, { isConditional = false } = {}): Failure {
   if (error instanceof Nonsense) return { kind: "nonsense", detail: error.message }
+  if (error instanceof Unready) return { kind: "busy", detail: error.message }
   const facts = factsOf(error)
   const kind = kindOf(facts)
   const isGone = isConditional && kind === "not_found" && facts.name !== "NoSuchUpload"
@@ -92,7 +101,8 @@ export function wordOf(error: unknown): string {
 /** A mistake of this program, which no answer of a server can be the reason of. */
 export function isOurs(error: unknown): boolean {
   if (!(error instanceof Error)) return true
-  if (error instanceof Nonsense || "$metadata" in error || "$response" in error) return false
+  if (error instanceof Nonsense || error instanceof Unready || "$metadata" in error || "$response" in error)
+    return false
   const { name, code } = factsOf(error)
   if (SYSTEM.test(code) || name in BY_NAME) return false
   return error.message.startsWith("assertion failed") || /^(Type|Range|Reference)Error$/.test(name)

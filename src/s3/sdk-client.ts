@@ -28,9 +28,12 @@ export interface SideOptions {
   readonly checksums?: "when_supported" | "when_required"
   readonly nowMs: () => number
   readonly patience: Patience
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
-export interface SdkSide extends Pick<SideOptions, "address" | "etagForm" | "nowMs" | "patience"> {
+export interface SdkSide
+  extends Pick<SideOptions, "address" | "etagForm" | "nowMs" | "patience" | "headers"> {
   readonly sdk: Sdk
   readonly client: S3Client
   readonly clock: ServerClock
@@ -75,8 +78,25 @@ export async function openSide(sdk: Sdk, options: SideOptions): Promise<SdkSide>
     { step: "deserialize", priority: "low", name: "bmAnswer" },
   )
   guardAttempts(client, nowMs)
+  const { headers } = options
+  if (headers !== undefined) addHeaders(client, headers)
   const limiter = createLimiter(patience, () => performance.now())
-  return { sdk, client, clock, limiter, address, etagForm, nowMs, patience }
+  return { sdk, client, clock, limiter, address, etagForm, nowMs, patience, ...(headers && { headers }) }
+}
+
+/** Before the request is signed, so that the signature covers them. */
+function addHeaders(client: S3Client, headers: Readonly<Record<string, string>>): void {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      if (isHttpRequest(args.request)) Object.assign(args.request.headers, headers)
+      return next(args)
+    },
+    { step: "build", name: "bmHeaders" },
+  )
+}
+
+function isHttpRequest(request: unknown): request is { readonly headers: Record<string, string> } {
+  return typeof request === "object" && request !== null && "headers" in request
 }
 
 /** Nothing leaves too late, and nothing without TLS, wherever the SDK found its endpoint. */

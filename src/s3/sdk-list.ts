@@ -6,7 +6,7 @@
  * is no file. What is not a whole listing, to its last tag, is no listing.
  */
 
-import { Nonsense } from "./failure.ts"
+import { Nonsense, Unready } from "./failure.ts"
 import { isHttp, takeBody } from "./sdk-answer.ts"
 import { ask, type SdkSide, unquoted } from "./sdk-client.ts"
 import { scanXml } from "./sdk-xml.ts"
@@ -101,8 +101,9 @@ function objectOf(entry: Fields, key: string): ListedObject {
   const size = entry["Size"] ?? ""
   const sizeBytes = Number(size)
   const lastModifiedMs = Date.parse(entry["LastModified"] ?? "")
-  if (etag === "" || !/^\d+$/.test(size) || !Number.isSafeInteger(sizeBytes) || Number.isNaN(lastModifiedMs))
-    throw new Nonsense("an object without etag, size or time")
+  if (etag === "") throw new Unready("an object without an etag")
+  if (!/^\d+$/.test(size) || !Number.isSafeInteger(sizeBytes) || Number.isNaN(lastModifiedMs))
+    throw new Nonsense("an object without size or time")
   return { key, etag, sizeBytes, lastModifiedMs }
 }
 

@@ -15,7 +15,7 @@ import type { Condition, ObjectHead, ObjectStore } from "../store/store.ts"
 type Requests = Pick<ObjectStore, "head" | "get" | "put" | "copy" | "remove" | "removeOnce">
 
 export function objectRequests(side: SdkSide): Requests {
-  const { sdk, client, clock, nowMs, patience } = side
+  const { sdk, client, clock, nowMs, patience, headers } = side
   return {
     head: (key) => ask(side, () => headObject(side, key)),
     get: (key, options) => getObject(side, key, options),
@@ -67,7 +67,7 @@ export function objectRequests(side: SdkSide): Requests {
       )
       if (!signed.ok) return signed
       if (!mayStillSend()) return err({ kind: "too_late", detail: "" })
-      return sendOnce(signed.value, { mayStillSend, idleMs: patience.idleMs })
+      return sendOnce(signed.value, { mayStillSend, idleMs: patience.idleMs, ...(headers && { headers }) })
     },
   }
 }

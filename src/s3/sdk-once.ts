@@ -34,13 +34,22 @@ export async function presignDelete(
 
 export function sendOnce(
   url: string,
-  { mayStillSend, idleMs }: { readonly mayStillSend: () => boolean; readonly idleMs: number },
+  {
+    mayStillSend,
+    idleMs,
+    headers = {},
+  }: {
+    readonly mayStillSend: () => boolean
+    readonly idleMs: number
+    readonly headers?: Readonly<Record<string, string>>
+  },
 ): Promise<Result<void, Failure>> {
   const target = new URL(url)
   const isTls = target.protocol === "https:"
   return new Promise((resolve) => {
     const request = (isTls ? httpsRequest : httpRequest)(target, {
       method: "DELETE",
+      headers: { ...headers },
       // A connection of its own: one from a pool may be dead, and nobody would send the request again.
       agent: false,
       timeout: idleMs,

@@ -2,10 +2,11 @@
 
 import { resolve } from "node:path"
 import { Command, Option } from "clipanion"
-import type { Credentials, Cycle, InstallOffer, SetupReport } from "../../index.ts"
+import type { Credentials, Cycle, InstallOffer, SetupReport, StepResult } from "../../index.ts"
 import { BmCommand } from "../command.ts"
 import { escapeForTerminal } from "../format.ts"
 import { probedText, tierAdvice } from "../guard-text.ts"
+import { tellProjects } from "../projects-text.ts"
 import type { Output } from "../output.ts"
 import { askLine, askSecret, confirm } from "../prompt.ts"
 
@@ -46,8 +47,9 @@ export class BisyncSetupCommand extends BmCommand {
 
   async run(output: Output): Promise<number> {
     const bm = await import("../../index.ts")
-    if (this.backend !== undefined && this.backend !== "native")
-      return output.fail({ code: "unsupported", what: `remotes by way of ${this.backend}` })
+    const { backend } = this
+    if (backend !== undefined && backend !== "native" && backend !== "rclone")
+      return output.fail({ code: "usage", message: "--backend takes native or rclone" })
     const { place, holder, cwd } = this.context
     const report = await bm.setup(place, {
       holder,
@@ -60,6 +62,8 @@ export class BisyncSetupCommand extends BmCommand {
       defaultDeviceName: holder.host,
       ...(this.dir !== undefined && { dir: this.dir.startsWith("~") ? this.dir : resolve(cwd, this.dir) }),
       ...(this.remote !== undefined && { remote: this.remote }),
+      ...(backend !== undefined && { backend }),
+      onProjects: tellProjects(output),
       ...(this.device !== undefined && { deviceName: this.device }),
     })
     if (!report.ok) return output.fail(report.error)
@@ -129,18 +133,50 @@ function plannedSteps(report: SetupReport, { shorten, stateRoot }: About): reado
 function doneSteps(report: SetupReport, { shorten }: About): readonly string[] {
   const { directory, remoteFolder, guard, state, baseline } = report
   const dir = escapeForTerminal(shorten(report.syncDir))
+  // Of an account five steps are told, as its users know them.
+  const isAccount = report.account !== undefined
   return [
     ...rcloneSteps(report),
-    `✓ Remote ${escapeForTerminal(report.remote)} ${remoteFolder === "created" ? "created" : "found"}`,
-    ...(guard === undefined ? [] : [probedText(guard)]),
+    ...(isAccount
+      ? []
+      : [
+          `✓ Remote ${escapeForTerminal(report.remote)} ${remoteFolder === "created" ? "created" : "found"}`,
+          ...(guard === undefined ? [] : [probedText(guard)]),
+        ]),
     `✓ Sync directory ${dir} ${directory === "created" ? "created" : "found"}, history on (${report.hasGitLink ? "git" : "its .git is yours and stays"})`,
-    `✓ State of device ${escapeForTerminal(report.device.name)}${state === "already_done" ? " already done" : ""}`,
+    ...(isAccount
+      ? []
+      : [
+          `✓ State of device ${escapeForTerminal(report.device.name)}${state === "already_done" ? " already done" : ""}`,
+        ]),
     baseline === "already_done" ? "✓ Baseline already done" : baselineText(report.cycle),
   ]
 }
 
-function rcloneSteps({ rclone }: SetupReport): readonly string[] {
-  return rclone === undefined ? [] : [`✓ rclone ${rclone.version} ${rclone.result}`]
+function rcloneSteps({ rclone, account }: SetupReport): readonly string[] {
+  if (rclone === undefined) return []
+  const found =
+    rclone.result === "missing"
+      ? "- rclone not found; it is not needed (bm cloud bisync-setup --yes installs it)"
+      : `✓ rclone ${rclone.version} ${rclone.result}`
+  return account === undefined ? [found] : [found, ...accountSteps(account)]
+}
+
+function accountSteps({ bucket, credentials, conf }: NonNullable<SetupReport["account"]>): readonly string[] {
+  const scope = `only s3://${escapeForTerminal(bucket)}`
+  const name = escapeForTerminal(conf.name)
+  const keys: Readonly<Record<StepResult, string>> = {
+    created: `✓ Scoped S3 credentials generated (${scope})`,
+    already_done: `✓ Scoped S3 credentials already done (${scope})`,
+    would_create: `would generate scoped S3 credentials (${scope})`,
+  }
+  const section: Readonly<Record<StepResult | "not_possible", string>> = {
+    created: `✓ rclone remote ${name} configured (mode 600)`,
+    already_done: `✓ rclone remote ${name} already done`,
+    would_create: `would configure the rclone remote ${name}`,
+    not_possible: `- rclone remote ${name} not configured: rclone.conf cannot be written here; it is not needed`,
+  }
+  return [keys[credentials], section[conf.result]]
 }
 
 function baselineText(cycle: Cycle | undefined): string {
@@ -179,11 +215,22 @@ function conflictLines(cycle: Cycle | undefined): readonly string[] {
 }
 
 function setupJson(report: SetupReport): object {
-  const { guard, rclone } = report
+  const { guard, rclone, account } = report
   const cycle = report.cycle?.kind === "performed" ? report.cycle : undefined
   const steps = [
-    ...(rclone === undefined ? [] : [{ name: "rclone", result: rclone.result, version: rclone.version }]),
-    { name: "remote", result: report.remoteFolder },
+    ...(rclone === undefined ? [] : [{ name: "rclone", ...rclone }]),
+    ...(account === undefined
+      ? [{ name: "remote", result: report.remoteFolder }]
+      : [
+          { name: "credentials", result: account.credentials, scope: report.remote },
+          {
+            name: "remote",
+            result: account.conf.result,
+            section: account.conf.name,
+            file: account.conf.file ?? null,
+            mode: "0600",
+          },
+        ]),
     ...(guard === undefined
       ? []
       : [{ name: "guard", result: guard.result, tier: guard.tier ?? null, server: guard.server ?? null }]),

@@ -7,6 +7,7 @@ import type { BisyncOptions, Check, ProfileName, Ran, SyncError } from "../../in
 import { BmCommand, parseCount } from "../command.ts"
 import { formatTime } from "../format.ts"
 import type { Output } from "../output.ts"
+import { tellProjects } from "../projects-text.ts"
 import { actionLine } from "../action-text.ts"
 import { planDocument, type PlanDocument, readPlanDocument } from "../plan-document.ts"
 import { planLines } from "../plan-text.ts"
@@ -242,6 +243,7 @@ export async function runSync({ bm, command, output, options, appliedPlan }: Syn
         ...options,
         isStopped: stop.isStopped,
         onLeaseWait: sayLeaseWait(output),
+        onProjects: tellProjects(output),
         onPlanned: (planned) => output.json(startedEvent(planned, context.holder.since)),
         onProgress: (at) => {
           progress.show(at)

@@ -1,0 +1,68 @@
+/**
+ * What rclone may see of the user's environment. PURE.
+ *
+ * Of the settings for rclone only those of its configuration and of the storages in use count: a filter or a dry run that
+ * was set for other commands would make notes look deleted.
+ */
+
+import { type Conf, findSection } from "./conf.ts"
+import type { Environment, RcloneVersion } from "./find.ts"
+
+export interface ChildOf {
+  readonly environment: Environment
+  /** Absent where there is no file that can be read. */
+  readonly conf: Conf | undefined
+  /** Of the remote that is opened. */
+  readonly name: string
+  readonly version: RcloneVersion
+  /** Sent with every request to the storage. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+const SETTINGS = /^RCLONE_(CONFIG($|_)|PASSWORD_COMMAND$)/
+
+/** Buckets are never made by us: one that is gone is not to be replaced by an empty one. */
+const NEVER_MAKE_BUCKETS = {
+  RCLONE_S3_NO_CHECK_BUCKET: "true",
+  RCLONE_GCS_NO_CHECK_BUCKET: "true",
+  RCLONE_AZUREBLOB_NO_CHECK_CONTAINER: "true",
+} as const
+
+export function childEnvironment(at: ChildOf): Readonly<Record<string, string>> {
+  const { environment, conf, name, headers } = at
+  const kinds = storageKinds(conf)
+  const kept = Object.entries(environment).flatMap(([key, value]) => {
+    if (value === undefined) return []
+    const isKept =
+      !key.startsWith("RCLONE_") || SETTINGS.test(key) || kinds.some((kind) => key.startsWith(kind))
+    return isKept ? [[key, value] as const] : []
+  })
+  const sent = Object.entries(headers).map(([header, value]) => `${header}: ${value}`)
+  const section = conf === undefined ? undefined : findSection(conf, name)
+  // Over plain HTTP rclone would sign the bytes of a stream that it can read once.
+  const isPlain = section?.get("type") === "s3" && section.get("endpoint")?.startsWith("http:") === true
+  return {
+    ...withoutForeignCertificates(Object.fromEntries(kept), at.version),
+    ...NEVER_MAKE_BUCKETS,
+    ...(sent.length > 0 && { RCLONE_HEADER: sent.join(",") }),
+    ...(isPlain && { RCLONE_S3_USE_UNSIGNED_PAYLOAD: "true" }),
+  }
+}
+
+/** Old ones do not start where this names certificates for AWS, and have a name of their own for them. */
+function withoutForeignCertificates(
+  environment: Readonly<Record<string, string>>,
+  { isRecommended }: RcloneVersion,
+): Readonly<Record<string, string>> {
+  const { AWS_CA_BUNDLE: bundle, ...rest } = environment
+  return isRecommended || bundle === undefined ? environment : { RCLONE_CA_CERT: bundle, ...rest }
+}
+
+/** `RCLONE_S3_` and the like, of the storages that rclone.conf names; an encrypted one tells none. */
+function storageKinds(conf: Conf | undefined): readonly string[] {
+  return (conf?.blocks ?? []).flatMap(({ entries }) =>
+    entries.flatMap(({ key, value }) =>
+      key === "type" ? [`RCLONE_${value.toUpperCase().replace(/\W/g, "_")}_`] : [],
+    ),
+  )
+}
