@@ -39,7 +39,7 @@ export interface OpenRclone {
   makeRoot(): Promise<Result<void, Failure>>
 }
 
-const BUCKET_LANES = 32
+const BUCKET_LANES = 64
 const OTHER_LANES = 8
 const ASK_MS_MAX = 60_000
 
