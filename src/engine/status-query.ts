@@ -18,6 +18,7 @@ import { readProbe } from "./probe-file.ts"
 import { type Remote, remoteOf } from "./remote.ts"
 import { readRules } from "./rules.ts"
 import { clock, journalDirectory, stateDirectory } from "./session.ts"
+import { type AccountReport, notRegistered, queryAccount } from "./status-account.ts"
 import { readStatus, type StatusFile } from "./status-file.ts"
 
 /** How the remote keeps a write from replacing what was not seen. */
@@ -45,21 +46,27 @@ export interface StatusReport {
   readonly verified?: { readonly at: string; readonly isIntact: boolean }
   /** Absent where the sync directory cannot be read. */
   readonly projects?: { readonly total: number; readonly notOnCloud?: readonly string[] }
+  /** Only of a cloud account. */
+  readonly account?: AccountReport
   readonly nowMs: number
 }
 
-export async function queryStatus(place: Place): Promise<Result<StatusReport, SyncError>> {
+export async function queryStatus(
+  place: Place,
+  options: { readonly asksCloud: boolean } = { asksCloud: false },
+): Promise<Result<StatusReport, SyncError>> {
   const config = readConfig(place)
   if (!config.ok) return config
   const nowMs = clock.nowMs()
   if (config.value === undefined) return ok({ state: "not_set_up", isLocalThere: false, nowMs })
-  const { syncDir, stateKey, tenant } = config.value
+  const { syncDir, stateKey } = config.value
   const directory = stateDirectory(place, stateKey)
   const parsed = remoteOf(config.value, place)
   const folder = parsed.ok && parsed.value.kind === "file" ? parsed.value.path : undefined
   const published = readStatus(directory)
   const verified = readVerified(directory)
-  const projects = await countProjects(place, { syncDir, folder, isTenant: tenant !== undefined })
+  const projects = await countProjects(place, config.value, folder)
+  const account = await queryAccount(place, config.value, options)
   return ok({
     state: existsSync(journalDirectory(directory)) ? "ready" : "no_journal",
     config: config.value,
@@ -70,6 +77,7 @@ export async function queryStatus(place: Place): Promise<Result<StatusReport, Sy
     ...(published !== undefined && { published }),
     ...(verified !== undefined && { verified }),
     ...(projects !== undefined && { projects }),
+    ...(account !== undefined && { account }),
   })
 }
 
@@ -96,17 +104,16 @@ function isDirectory(path: string): boolean {
 /** Projects are the folders directly in the sync directory that are synced: none hidden, ignored, or behind a link. */
 async function countProjects(
   place: Place,
-  {
-    syncDir,
-    folder,
-    isTenant,
-  }: { readonly syncDir: string; readonly folder: string | undefined; readonly isTenant: boolean },
+  config: Config,
+  folder: string | undefined,
 ): Promise<StatusReport["projects"]> {
-  const local = openNodeDisk(syncDir)
+  const isTenant = config.tenant !== undefined
+  const local = openNodeDisk(config.syncDir)
   const names = local.ok ? await folderNames(local.value) : undefined
   if (!local.ok || names === undefined) return undefined
   const rules = await readRules(place, local.value, { isTenant })
   const projects = names.filter((name) => !rules.ignoresDirectory(name))
+  if (isTenant) return { total: projects.length, notOnCloud: notRegistered(place, config, projects) }
   const remote = folder === undefined ? undefined : openNodeDisk(folder)
   const there = remote?.ok === true ? await folderNames(remote.value) : undefined
   if (there === undefined) return { total: projects.length }

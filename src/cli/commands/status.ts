@@ -3,6 +3,7 @@
 import { Command } from "clipanion"
 import type { StatusReport } from "../../index.ts"
 import { BmCommand } from "../command.ts"
+import { describeError } from "../error-text.ts"
 import {
   boxTable,
   escapeForTerminal,
@@ -29,7 +30,7 @@ export class StatusCommand extends BmCommand {
   async run(output: Output): Promise<number> {
     const bm = await import("../../index.ts")
     const { place } = this.context
-    const report = await bm.queryStatus(place)
+    const report = await bm.queryStatus(place, { asksCloud: this.json || this.verbose })
     if (!report.ok) return output.fail(report.error)
     const names = {
       syncDir:
@@ -37,23 +38,27 @@ export class StatusCommand extends BmCommand {
           ? undefined
           : bm.shortenHome(report.value.config.syncDir, place.home),
     }
-    output.lines(statusLines(report.value, names.syncDir))
-    output.json(statusJson(report.value, names.syncDir))
+    const { config } = report.value
+    const remote = config === undefined ? undefined : bm.shownRemote(config)
+    output.lines(statusLines(report.value, { ...names, remote }))
+    output.json(statusJson(report.value, { ...names, remote }))
     return 0
   }
 }
 
-function statusLines(report: StatusReport, syncDir: string | undefined): readonly string[] {
+interface Names {
+  readonly syncDir: string | undefined
+  readonly remote: string | undefined
+}
+
+function statusLines(report: StatusReport, { syncDir, remote = "" }: Names): readonly string[] {
   const { state, config, published, projects, nowMs } = report
   const rows: TableRow[] = [["Status", state === "ready" ? "✓ Initialized" : "✗ Not initialized"]]
   if (config !== undefined && syncDir !== undefined) {
     const last = published?.last_sync
     rows.push(
       ["Local Directory", `${escapeForTerminal(syncDir)}${report.isLocalThere ? "" : " (not there)"}`],
-      [
-        "Remote",
-        `${escapeForTerminal(config.remote)}${report.isRemoteThere === false ? " (not there)" : ""}`,
-      ],
+      ["Remote", `${escapeForTerminal(remote)}${report.isRemoteThere === false ? " (not there)" : ""}`],
       ["Last Sync", last === undefined || last === null ? "never" : lastText(last, nowMs)],
       ["Total Projects", projects === undefined ? "unknown" : formatCount(projects.total)],
     )
@@ -72,7 +77,7 @@ function belowLines(report: StatusReport): readonly string[] {
   const lines: (readonly [string, string])[] = [["Storage used", formatBytes(published?.storage_bytes ?? 0)]]
   const waiting = waitingText(published)
   if (waiting !== undefined) lines.push(["Waiting", waiting])
-  lines.push(...thereLines(report))
+  lines.push(...thereLines(report), ...accountLines(report))
   if (published !== undefined) lines.push(["Conflicts", conflictsText(report)])
   const history = historyText(report)
   if (history !== undefined) lines.push(["History", history])
@@ -88,6 +93,25 @@ function thereLines({ isLocalThere, isRemoteThere }: StatusReport): readonly (re
     ...(isRemoteThere === false
       ? [["Cloud", "not there: bring the folder back, or mount its disk"] as const]
       : []),
+  ]
+}
+
+function accountLines({ account, projects }: StatusReport): readonly (readonly [string, string])[] {
+  if (account === undefined) return []
+  const { isLoggedIn, projects: cloud, error } = account
+  const missing = projects?.notOnCloud ?? []
+  return [
+    ...(isLoggedIn ? [] : [["Account", "not logged in; files sync all the same (bm cloud login)"] as const]),
+    ...(missing.length === 0
+      ? []
+      : [
+          [
+            "Not on cloud",
+            `${missing.map(escapeForTerminal).join(", ")}; their files sync all the same`,
+          ] as const,
+        ]),
+    ...(cloud === undefined ? [] : [["Cloud projects", cloud.map(escapeForTerminal).join(", ")] as const]),
+    ...(error === undefined ? [] : [["Account", describeError(error).message] as const]),
   ]
 }
 
@@ -134,7 +158,7 @@ function historyText({ published, verified, nowMs }: StatusReport): string | und
   return `${parts.join(", ")}${facts.can_undo === null ? "" : " · undo: bm cloud undo"}`
 }
 
-function statusJson(report: StatusReport, syncDir: string | undefined): object {
+function statusJson(report: StatusReport, { syncDir, remote }: Names): object {
   const { state, config, published, projects, verified } = report
   const facts = published?.facts
   const decided = decidedLately(report)
@@ -142,7 +166,7 @@ function statusJson(report: StatusReport, syncDir: string | undefined): object {
     schema: "bm.status/1",
     initialized: state === "ready",
     sync_dir: syncDir ?? null,
-    remote: config?.remote ?? null,
+    remote: remote ?? null,
     ...(config !== undefined && {
       device: { name: config.deviceName },
       present: {
@@ -154,7 +178,17 @@ function statusJson(report: StatusReport, syncDir: string | undefined): object {
     projects: {
       total: projects?.total ?? (config === undefined ? 0 : null),
       ...(projects?.notOnCloud !== undefined && { not_on_cloud: projects.notOnCloud }),
+      ...(report.account?.projects !== undefined && {
+        cloud: report.account.projects.map((name) => ({ name })),
+      }),
     },
+    ...(report.account !== undefined && {
+      account: {
+        logged_in: report.account.isLoggedIn,
+        backend: report.account.backend,
+        error: report.account.error === undefined ? null : describeError(report.account.error).code,
+      },
+    }),
     storage_bytes: published?.storage_bytes ?? (config === undefined ? 0 : null),
     waiting: published?.waiting ?? null,
     conflicts: {
