@@ -39,6 +39,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   rclone: { rooms: ["model", "store"], packages: [], node: true },
   cloud: { rooms: ["model"], packages: [], node: true },
+  watch: { rooms: ["model"], packages: ["chokidar"], node: true },
   backend: { rooms: ["model", "disk", "store"], packages: [], node: true },
   engine: {
     rooms: [
@@ -51,6 +52,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "s3",
       "rclone",
       "cloud",
+      "watch",
       "observe",
       "execute",
       "journal",

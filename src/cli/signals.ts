@@ -7,19 +7,26 @@ export interface Stop {
 
 const INTERRUPTED = 130
 
-export function stopOnSignals(): Stop {
+export function stopOnSignals({
+  onStop = () => undefined,
+  alsoOnHangup = false,
+}: {
+  readonly onStop?: () => void
+  /** Whoever works in the background ends cleanly too when its terminal is closed. */
+  readonly alsoOnHangup?: boolean
+} = {}): Stop {
   let stopped = false
   const onSignal = () => {
     if (stopped) process.exit(INTERRUPTED)
     stopped = true
+    onStop()
   }
-  process.on("SIGINT", onSignal)
-  process.on("SIGTERM", onSignal)
+  const signals = ["SIGINT", "SIGTERM", ...(alsoOnHangup ? (["SIGHUP"] as const) : [])] as const
+  for (const signal of signals) process.on(signal, onSignal)
   return {
     isStopped: () => stopped,
     release() {
-      process.off("SIGINT", onSignal)
-      process.off("SIGTERM", onSignal)
+      for (const signal of signals) process.off(signal, onSignal)
     },
   }
 }

@@ -231,49 +231,70 @@ export interface SyncRun {
   readonly appliedPlan?: string
 }
 
-export async function runSync({ bm, command, output, options, appliedPlan }: SyncRun): Promise<number> {
-  const startedMs = Date.now()
-  const { context } = command
-  const progress = progressLine(context, { isQuiet: command.quiet || command.json })
+export async function runSync(run: SyncRun): Promise<number> {
   const stop = stopOnSignals()
   try {
-    const ran = await bm.bisync(
-      context.place,
-      {
-        ...options,
-        isStopped: stop.isStopped,
-        onLeaseWait: sayLeaseWait(output),
-        onProjects: tellProjects(output),
-        onPlanned: (planned) => output.json(startedEvent(planned, context.holder.since)),
-        onProgress: (at) => {
-          progress.show(at)
-          output.json({
-            schema: "bm.event/1",
-            type: "progress",
-            done: at.done,
-            of: at.of,
-            bytes: at.bytes,
-            of_bytes: at.ofBytes,
-            path: at.action.path,
-          })
-        },
-      },
-      (result) => conclude(bm, result),
-    )
-    progress.clear()
-    if (!ran.ok) return output.fail(ran.error)
-    if (ran.value.setAside !== undefined && ran.value.setAside !== "")
-      output.note(`The state that could not be used is kept in ${ran.value.setAside}`)
-    const { finished } = ran.value
-    if (finished === undefined) return nothingToDo(output, ran.value.run, Date.now() - startedMs)
-    return reportRun(output, {
-      ...finished,
-      ms: Date.now() - startedMs,
-      ...(appliedPlan !== undefined && { appliedPlan }),
-    })
+    const ran = await runOnce(run, stop)
+    return ran.error === undefined ? ran.exit : run.output.fail(ran.error)
   } finally {
     stop.release()
   }
+}
+
+/** One of many runs: with nothing to do it says nothing. */
+export interface OneRun extends SyncRun {
+  readonly isQuietWhenIdle?: boolean
+}
+
+export interface RanOnce {
+  readonly exit: number
+  /** Not said yet. */
+  readonly error?: SyncError
+  /** It said what it did. */
+  readonly isTold: boolean
+}
+
+export async function runOnce(
+  { bm, command, output, options, appliedPlan, isQuietWhenIdle = false }: OneRun,
+  stop: { isStopped(): boolean },
+): Promise<RanOnce> {
+  const startedMs = Date.now()
+  const { context } = command
+  const progress = progressLine(context, { isQuiet: command.quiet || command.json })
+  const ran = await bm.bisync(
+    context.place,
+    {
+      ...options,
+      isStopped: stop.isStopped,
+      onLeaseWait: sayLeaseWait(output),
+      onProjects: tellProjects(output),
+      onPlanned: (planned) => output.json(startedEvent(planned, context.holder.since)),
+      onProgress: (at) => {
+        progress.show(at)
+        output.json({
+          schema: "bm.event/1",
+          type: "progress",
+          done: at.done,
+          of: at.of,
+          bytes: at.bytes,
+          of_bytes: at.ofBytes,
+          path: at.action.path,
+        })
+      },
+    },
+    (result) => conclude(bm, result),
+  )
+  progress.clear()
+  if (!ran.ok) return { exit: 0, error: ran.error, isTold: false }
+  if (ran.value.setAside !== undefined && ran.value.setAside !== "")
+    output.note(`The state that could not be used is kept in ${ran.value.setAside}`)
+  const { finished } = ran.value
+  const isIdle = finished === undefined || !finished.cycle.performed.didSomething
+  if (isIdle && isQuietWhenIdle) return { exit: finished?.cycle.performed.exit ?? 0, isTold: false }
+  const ms = Date.now() - startedMs
+  if (finished === undefined) return { exit: nothingToDo(output, ran.value.run, ms), isTold: true }
+  const applied = appliedPlan === undefined ? {} : { appliedPlan }
+  return { exit: reportRun(output, { ...finished, ms, ...applied }), isTold: true }
 }
 
 interface Concluded {

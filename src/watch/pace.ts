@@ -1,0 +1,74 @@
+/**
+ * When a watcher runs next. PURE.
+ *
+ * A change here is waited for until it is quiet, but not for long; without one the interval decides, for a change there
+ * announces itself to nobody. While the storage is away each try waits longer, and a hint does not hurry it.
+ */
+
+export interface Pace {
+  readonly intervalMs: number
+  /** When the last run ended, or the watch began; Unix milliseconds. */
+  readonly ranMs: number
+  /** The first and the last hint that no run has looked at yet. */
+  readonly hinted?: { readonly firstMs: number; readonly lastMs: number }
+  readonly last: Ending
+  /** Runs in a row that failed for a reason that may pass. */
+  readonly failures: number
+}
+
+/**
+ * How a run ended: `done`, whatever it did; `busy`: another run was at work; `away`: the storage, the network or the
+ * directory is not there; `blocked`: it waits for the user.
+ */
+export type Ending = "done" | "busy" | "away" | "blocked"
+
+/** An editor that saves writes a few times in a row. */
+export const QUIET_MS = 60
+/** A long copy is synced while it goes on. */
+export const PATIENCE_MS = 1_000
+const BUSY_MS = 1_000
+const AWAY_MS = 1_000
+const AWAY_MS_MAX = 5 * 60_000
+/** A part of each wait is by chance, so that many devices do not come back at once. */
+const JITTER = 0.2
+
+/** Unix milliseconds. `share`: at least 0, less than 1. */
+export function nextRunMs(pace: Pace, share: number): number {
+  const { intervalMs, ranMs, hinted, last, failures } = pace
+  const dueMs = ranMs + intervalMs
+  switch (last) {
+    case "busy":
+      return ranMs + BUSY_MS * (1 + JITTER * share)
+    case "away": {
+      const waitMs = Math.min(AWAY_MS * 2 ** Math.min(failures - 1, 20), AWAY_MS_MAX)
+      return ranMs + waitMs * (1 + JITTER * share)
+    }
+    case "blocked":
+    case "done":
+      return hinted === undefined
+        ? dueMs
+        : Math.min(dueMs, hinted.lastMs + QUIET_MS, hinted.firstMs + PATIENCE_MS)
+  }
+}
+
+export function afterHint(pace: Pace, nowMs: number): Pace {
+  return { ...pace, hinted: { firstMs: pace.hinted?.firstMs ?? nowMs, lastMs: nowMs } }
+}
+
+/** A hint that came while the run was at work may be about what it had looked at before. */
+export function afterRun(
+  pace: Pace,
+  run: { readonly startedMs: number; readonly endedMs: number; readonly ending: Ending },
+): Pace {
+  const { startedMs, endedMs, ending } = run
+  const isLate = pace.hinted !== undefined && pace.hinted.lastMs >= startedMs
+  const { hinted: _, ...rest } = pace
+  const kept = isLate || ending === "busy" || ending === "away" ? pace.hinted : undefined
+  return {
+    ...rest,
+    ranMs: endedMs,
+    last: ending,
+    failures: ending === "away" ? pace.failures + 1 : 0,
+    ...(kept !== undefined && { hinted: { ...kept, firstMs: Math.max(kept.firstMs, startedMs) } }),
+  }
+}
