@@ -19,6 +19,7 @@ import { type Remote, remoteOf } from "./remote.ts"
 import { readRules } from "./rules.ts"
 import { clock, journalDirectory, stateDirectory } from "./session.ts"
 import { type AccountReport, notRegistered, queryAccount } from "./status-account.ts"
+import { type Heartbeat, readHeartbeat } from "./watch-file.ts"
 import { readStatus, type StatusFile } from "./status-file.ts"
 
 /** How the remote keeps a write from replacing what was not seen. */
@@ -48,6 +49,8 @@ export interface StatusReport {
   readonly projects?: { readonly total: number; readonly notOnCloud?: readonly string[] }
   /** Only of a cloud account. */
   readonly account?: AccountReport
+  /** What a watcher left last, whether or not it still lives. */
+  readonly heartbeat?: Heartbeat
   readonly nowMs: number
 }
 
@@ -67,6 +70,7 @@ export async function queryStatus(
   const verified = readVerified(directory)
   const projects = await countProjects(place, config.value, folder)
   const account = await queryAccount(place, config.value, options)
+  const heartbeat = readHeartbeat(directory)
   return ok({
     state: existsSync(journalDirectory(directory)) ? "ready" : "no_journal",
     config: config.value,
@@ -78,6 +82,7 @@ export async function queryStatus(
     ...(verified !== undefined && { verified }),
     ...(projects !== undefined && { projects }),
     ...(account !== undefined && { account }),
+    ...(heartbeat !== undefined && { heartbeat }),
   })
 }
 

@@ -34,12 +34,13 @@ const LOOK_MS_MAX = 1_000
 export function startLoop(options: LoopOptions): Loop {
   const { clock, intervalMs } = options
   let pace: Pace = { intervalMs, ranMs: clock.nowMs() - intervalMs, last: "done", failures: 0 }
-  let isStopped = false
+  const stopping = new AbortController()
+  const { signal } = stopping
   let wake: () => void = () => undefined
   const nextAt = (share: number) => Math.max(nextRunMs(pace, share), options.pausedUntilMs?.() ?? 0)
   const untilDue = async (): Promise<void> => {
     const share = options.random()
-    for (let told = 0; !isStopped; ) {
+    for (let told = 0; !signal.aborted; ) {
       const atMs = nextAt(share)
       const leftMs = atMs - clock.nowMs()
       if (leftMs <= 0) return
@@ -56,9 +57,9 @@ export function startLoop(options: LoopOptions): Loop {
   }
   const go = async (): Promise<number> => {
     let runs = 0
-    while (!isStopped) {
+    while (!signal.aborted) {
       await untilDue()
-      if (isStopped) break
+      if (signal.aborted) break
       const startedMs = clock.nowMs()
       const ending = await options.run()
       runs += 1
@@ -72,7 +73,7 @@ export function startLoop(options: LoopOptions): Loop {
       wake()
     },
     stop() {
-      isStopped = true
+      stopping.abort()
       wake()
     },
     ended: go(),

@@ -4,6 +4,7 @@ import { delimiter } from "node:path"
 import { Command, Option } from "clipanion"
 import { BmCommand } from "../command.ts"
 import { doctorJson, doctorLines } from "../doctor-text.ts"
+import { isAlive } from "../process-alive.ts"
 import type { Output } from "../output.ts"
 
 export class DoctorCommand extends BmCommand {
@@ -41,11 +42,3 @@ export class DoctorCommand extends BmCommand {
 }
 
 /** Signal 0 asks without sending; a process of somebody else answers that we may not. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM"
-  }
-}

@@ -16,6 +16,7 @@ import {
 } from "../format.ts"
 import { guardJson, guardText } from "../guard-text.ts"
 import type { Output } from "../output.ts"
+import { isAlive } from "../process-alive.ts"
 
 export class StatusCommand extends BmCommand {
   static override paths = [["cloud", "status"]]
@@ -40,18 +41,28 @@ export class StatusCommand extends BmCommand {
     }
     const { config } = report.value
     const remote = config === undefined ? undefined : bm.shownRemote(config)
-    output.lines(statusLines(report.value, { ...names, remote }))
-    output.json(statusJson(report.value, { ...names, remote }))
+    const watcher = watcherOf(report.value, this.context.holder.host)
+    output.lines(statusLines(report.value, { ...names, remote, watcher }))
+    output.json(statusJson(report.value, { ...names, remote, watcher }))
     return 0
   }
 }
 
+/** A process of another host is not known to live, and one of this host is asked. */
+function watcherOf({ heartbeat }: StatusReport, host: string): Watcher {
+  const isRunning = heartbeat !== undefined && heartbeat.host === host && isAlive(heartbeat.pid)
+  return isRunning ? heartbeat : undefined
+}
+
+type Watcher = StatusReport["heartbeat"]
+
 interface Names {
+  readonly watcher: Watcher
   readonly syncDir: string | undefined
   readonly remote: string | undefined
 }
 
-function statusLines(report: StatusReport, { syncDir, remote = "" }: Names): readonly string[] {
+function statusLines(report: StatusReport, { syncDir, remote = "", watcher }: Names): readonly string[] {
   const { state, config, published, projects, nowMs } = report
   const rows: TableRow[] = [["Status", state === "ready" ? "✓ Initialized" : "✗ Not initialized"]]
   if (config !== undefined && syncDir !== undefined) {
@@ -63,7 +74,7 @@ function statusLines(report: StatusReport, { syncDir, remote = "" }: Names): rea
       ["Total Projects", projects === undefined ? "unknown" : formatCount(projects.total)],
     )
   }
-  return [...boxTable("Cloud Bisync Status", rows), ...belowLines(report)]
+  return [...boxTable("Cloud Bisync Status", rows), ...belowLines(report, watcher)]
 }
 
 function lastText(last: { readonly at: string; readonly ok: boolean }, nowMs: number): string {
@@ -71,12 +82,13 @@ function lastText(last: { readonly at: string; readonly ok: boolean }, nowMs: nu
   return last.ok ? ago : `${ago}, not all of it`
 }
 
-function belowLines(report: StatusReport): readonly string[] {
+function belowLines(report: StatusReport, watcher: Watcher): readonly string[] {
   const { state, published } = report
   if (state === "not_set_up") return ["Next: bm cloud bisync-setup"]
   const lines: (readonly [string, string])[] = [["Storage used", formatBytes(published?.storage_bytes ?? 0)]]
   const waiting = waitingText(published)
   if (waiting !== undefined) lines.push(["Waiting", waiting])
+  if (watcher !== undefined) lines.push(["Next sync", nextText(watcher, report.nowMs)])
   lines.push(...thereLines(report), ...accountLines(report))
   if (published !== undefined) lines.push(["Conflicts", conflictsText(report)])
   const history = historyText(report)
@@ -94,6 +106,13 @@ function thereLines({ isLocalThere, isRemoteThere }: StatusReport): readonly (re
       ? [["Cloud", "not there: bring the folder back, or mount its disk"] as const]
       : []),
   ]
+}
+
+function nextText({ next_at, pid, blocked }: NonNullable<Watcher>, nowMs: number): string {
+  if (blocked !== null)
+    return `waiting for you: ${blocked.message}${blocked.command === null ? "" : ` (${blocked.command})`}`
+  const seconds = Math.max(0, Math.round((Date.parse(next_at) - nowMs) / 1000))
+  return `in ${seconds} s, or when something changes here · watch runs, pid ${pid}`
 }
 
 function accountLines({ account, projects }: StatusReport): readonly (readonly [string, string])[] {
@@ -158,7 +177,7 @@ function historyText({ published, verified, nowMs }: StatusReport): string | und
   return `${parts.join(", ")}${facts.can_undo === null ? "" : " · undo: bm cloud undo"}`
 }
 
-function statusJson(report: StatusReport, { syncDir, remote }: Names): object {
+function statusJson(report: StatusReport, { syncDir, remote, watcher }: Names): object {
   const { state, config, published, projects, verified } = report
   const facts = published?.facts
   const decided = decidedLately(report)
@@ -191,6 +210,16 @@ function statusJson(report: StatusReport, { syncDir, remote }: Names): object {
     }),
     storage_bytes: published?.storage_bytes ?? (config === undefined ? 0 : null),
     waiting: published?.waiting ?? null,
+    watch:
+      watcher === undefined
+        ? { running: false }
+        : {
+            running: true,
+            pid: watcher.pid,
+            interval_s: watcher.interval_s,
+            next_at: watcher.next_at,
+            blocked_plan: watcher.blocked?.plan ?? null,
+          },
     conflicts: {
       open: openConflicts(report),
       ...(decided !== undefined && { decided_7d: decided }),
