@@ -34,9 +34,7 @@ function checkText(check: DoctorCheck, at: { readonly nowMs: number; readonly sh
   const { shorten } = at
   switch (check.name) {
     case "rclone":
-      return check.path === undefined
-        ? "not found; this remote does not need it"
-        : `found at ${shown(check.path, shorten)}`
+      return rcloneText(check, shorten)
     case "git":
       return gitText(check)
     case "config":
@@ -73,6 +71,20 @@ function gitText({ path, version, isLinked }: Of<"git">): string {
     path === undefined ? "not found; the history is kept without it, and read with it" : (version ?? "found")
   if (isLinked === undefined) return program
   return `${program}, ${isLinked ? "sync directory is a repository, .git is ignored by sync" : "the .git of the sync directory is your own and stays"}`
+}
+
+function rcloneText({ path, version, isNeeded, why }: Of<"rclone">, shorten: Shorten): string {
+  const need = isNeeded ? "" : "; this remote does not need it"
+  if (path === undefined) return `not found${need}`
+  const at = `${version ?? ""} at ${shown(path, shorten)}`.trim()
+  switch (why) {
+    case "too_old":
+      return `${at} is too old${need}`
+    case "broken":
+      return `${at} does not run${need}`
+    default:
+      return at
+  }
 }
 
 function permissionsText({ open, isFixed }: Of<"permissions">, shorten: Shorten): string {
@@ -138,7 +150,7 @@ function fixOf(check: DoctorCheck, shorten: Shorten): string | undefined {
   if (check.result === "ok" || check.result === "note") return undefined
   switch (check.name) {
     case "rclone":
-      return undefined
+      return check.why === "missing" ? "bm cloud bisync-setup" : "update it: 1.60.1 or later"
     case "git":
       return "install git"
     case "config":
@@ -199,7 +211,7 @@ export function doctorJson({ checks, problems, warnings }: DoctorReport, shorten
 function evidenceOf(check: DoctorCheck, shorten: Shorten): object {
   switch (check.name) {
     case "rclone":
-      return { path: check.path ?? null }
+      return { path: check.path ?? null, version: check.version ?? null, needed: check.isNeeded }
     case "git":
       return { path: check.path ?? null, version: check.version ?? null, linked: check.isLinked ?? null }
     case "config":

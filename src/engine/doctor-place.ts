@@ -2,17 +2,19 @@
 
 import { execFile } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { accessSync, chmodSync, constants, existsSync, statSync } from "node:fs"
+import { chmodSync, existsSync, statSync } from "node:fs"
 import { statfs } from "node:fs/promises"
 import { platform } from "node:os"
-import { isAbsolute, join } from "node:path"
 import { promisify } from "node:util"
 import type { Disk } from "../disk/disk.ts"
 import { readMarker } from "../disk/marker-file.ts"
 import { openNodeDisk } from "../disk/node-disk.ts"
 import { probeLinks } from "../disk/probe-links.ts"
+import { tokenFile } from "../cloud/token-file.ts"
+import { findProgram, findRclone } from "../rclone/find.ts"
 import { type Config, configFile, type Place } from "./config.ts"
 import type { DoctorCheck, DoctorFinding, DoctorOptions } from "./doctor.ts"
+import { confFileOf } from "./rclone-access.ts"
 import { remoteOf } from "./remote.ts"
 import { areRulesFresh, ensureIgnoreFile, refreshRcloneFilter } from "./rules.ts"
 import { stateDirectory } from "./session.ts"
@@ -20,10 +22,28 @@ import { leadsToHistory } from "./setup.ts"
 import { readVerified } from "./status-query.ts"
 import { credentialsFile } from "./store-access.ts"
 
-/** No remote that this version knows needs it. */
-export function checkRclone({ programDirectories }: DoctorOptions): DoctorCheck {
-  const path = findProgram("rclone", programDirectories)
-  return path === undefined ? { name: "rclone", result: "note" } : { name: "rclone", result: "ok", path }
+export async function checkRclone(
+  place: Place,
+  config: Config | undefined,
+  { programDirectories }: DoctorOptions,
+): Promise<DoctorCheck> {
+  const isNeeded = config?.remote.startsWith("rclone:") === true
+  const { environment = {} } = place
+  const forbidden = config === undefined ? [] : [config.syncDir]
+  const found = await findRclone({
+    platform: platform(),
+    directories: programDirectories,
+    forbidden,
+    environment,
+  })
+  const about = { name: "rclone", isNeeded } as const
+  if (found.kind === "missing") return { ...about, result: isNeeded ? "fail" : "note", why: "missing" }
+  const { path } = found
+  if (found.kind === "broken") return { ...about, path, result: isNeeded ? "fail" : "note", why: "broken" }
+  const version = found.version.text
+  return found.kind === "found"
+    ? { ...about, path, version, result: "ok" }
+    : { ...about, path, version, result: isNeeded ? "fail" : "note", why: "too_old" }
 }
 
 export async function checkGit(
@@ -31,7 +51,7 @@ export async function checkGit(
   config: Config | undefined,
   { programDirectories }: DoctorOptions,
 ): Promise<DoctorCheck> {
-  const path = findProgram("git", programDirectories)
+  const path = findProgram("git", { platform: platform(), directories: programDirectories, forbidden: [] })
   const version = path === undefined ? undefined : await gitVersion(path)
   const isLinked =
     config === undefined
@@ -45,22 +65,6 @@ export async function checkGit(
     ...(version !== undefined && { version }),
     ...(isLinked !== undefined && { isLinked }),
   }
-}
-
-/** Only whole paths: what lies where the user happens to stand is not run. */
-function findProgram(name: string, directories: readonly string[]): string | undefined {
-  const names = platform() === "win32" ? [`${name}.exe`] : [name]
-  return directories
-    .filter((directory) => isAbsolute(directory))
-    .flatMap((directory) => names.map((each) => join(directory, each)))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK)
-        return statSync(path).isFile()
-      } catch {
-        return false
-      }
-    })
 }
 
 const PROGRAM_MS_MAX = 5_000
@@ -85,11 +89,19 @@ export function checkPermissions(
   const places = [
     { file: configFile(place), wanted: 0o600 },
     { file: credentialsFile(place), wanted: 0o600 },
+    { file: tokenFile(place.stateRoot), wanted: 0o600 },
+    ...rcloneConf(place),
     ...(config === undefined ? [] : [{ file: stateDirectory(place, config.stateKey), wanted: 0o700 }]),
   ]
   const open = platform() === "win32" ? [] : places.flatMap(asOpen)
   if (open.length === 0) return { name: "permissions", result: "ok", open }
   return { name: "permissions", result: "warn", open, canFix: true, isFixed: isFix && open.every(close) }
+}
+
+/** It holds keys too, though it is rclone's. */
+function rcloneConf(place: Place): readonly Omit<Open, "mode">[] {
+  const file = confFileOf(place)
+  return file === undefined ? [] : [{ file, wanted: 0o600 }]
 }
 
 type Open = Extract<DoctorFinding, { name: "permissions" }>["open"][number]

@@ -38,7 +38,14 @@ export type DoctorCheck = {
 } & DoctorFinding
 
 export type DoctorFinding =
-  | { readonly name: "rclone"; readonly path?: string }
+  | {
+      readonly name: "rclone"
+      readonly path?: string
+      readonly version?: string
+      /** The remote is reached by it. */
+      readonly isNeeded: boolean
+      readonly why?: "missing" | "too_old" | "broken"
+    }
   | {
       readonly name: "git"
       readonly path?: string
@@ -102,7 +109,7 @@ export async function doctor(place: Place, options: DoctorOptions): Promise<Doct
     ...(!read.ok && { error: read.error }),
   }
   const checks = [
-    checkRclone(options),
+    await checkRclone(place, config, options),
     await checkGit(place, config, options),
     about,
     checkPermissions(place, config, options),
