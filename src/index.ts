@@ -78,3 +78,14 @@ export type { Heartbeat } from "./engine/watch-file.ts"
 export { startLoop } from "./watch/loop.ts"
 export type { Ending } from "./watch/pace.ts"
 export { clock } from "./engine/session.ts"
+export {
+  type InstallOptions,
+  installService,
+  type ServiceOptions,
+  type ServiceReport,
+  uninstallService,
+} from "./watch/install-service.ts"
+export type { Machine, ServiceRefusal } from "./watch/manager.ts"
+export { parseDuration, type Pause, pause, readPause, resume } from "./watch/pause.ts"
+export { type ManagerName, startedBy, watchArguments } from "./watch/service.ts"
+export { thisMachine } from "./watch/this-machine.ts"

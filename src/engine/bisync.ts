@@ -30,7 +30,7 @@ import {
 } from "./projects.ts"
 import { writeProbe } from "./probe-file.ts"
 import { remoteOf } from "./remote.ts"
-import { refreshRcloneFilter } from "./rules.ts"
+import { refreshRcloneFilter, requireRules } from "./rules.ts"
 import {
   clock,
   type Holder,
@@ -98,7 +98,11 @@ export async function bisync<T>(
 ): Promise<Result<T, SyncError>> {
   const configured = requireConfig(place, options.dir)
   if (!configured.ok) return configured
-  const filtered = refreshRcloneFilter(place)
+  const { syncDir } = configured.value
+  const local = openLocal(syncDir)
+  const ruled = await requireRules(place, { syncDir, disk: local.ok ? local.value : undefined })
+  if (!ruled.ok) return ruled
+  const filtered = options.isDryRun ? ok(undefined) : refreshRcloneFilter(place)
   if (!filtered.ok) return filtered
   const opened =
     options.isResync && !options.isDryRun

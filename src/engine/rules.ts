@@ -1,14 +1,16 @@
 /**
  * Reads the ignore patterns in force: the global `.bmignore` and one per project. Keeps the rclone form of the global
  * ones beside it, made anew when it is not what the patterns say.
+ *
+ * Patterns that are there and cannot be read are never taken for none: what they keep here would be uploaded.
  */
 
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import type { Disk } from "../disk/disk.ts"
+import type { Disk, DiskError, FileRead } from "../disk/disk.ts"
 import type { SyncError } from "../model/errors.ts"
 import { isReserved } from "../model/path.ts"
-import { ok, type Result } from "../model/result.ts"
+import { err, ok, type Result } from "../model/result.ts"
 import { compileIgnore, DEFAULT_BMIGNORE, type IgnoreRules } from "../observe/ignore.ts"
 import { rcloneFilter } from "../observe/rclone-filter.ts"
 import { errnoOf, type Place, writePrivate } from "./config.ts"
@@ -17,61 +19,123 @@ const IGNORE_FILE = ".bmignore"
 const RCLONE_FILE = ".bmignore.rclone"
 const IGNORE_BYTES_MAX = 1_000_000
 
+/** What `readFileSync` and the disk say of a file that is there, in words; anything else stands by its own name. */
+const WHY: ReadonlyMap<string, string> = new Map([
+  ["EACCES", "there is no permission to read it"],
+  ["EPERM", "there is no permission to read it"],
+  ["EISDIR", "it is a directory"],
+  ["ELOOP", "it is a link that leads to itself"],
+  ["EIO", "the disk cannot read it"],
+])
+
+/** Asked by every sync before it looks at anything: whether all patterns can be read. */
+export async function requireRules(
+  place: Place,
+  local: {
+    readonly syncDir: string
+    /** Absent where the directory is not there, which is said by whoever needs it. */
+    readonly disk: Disk | undefined
+  },
+): Promise<Result<void, SyncError>> {
+  const global = readText(ignoreFile(place))
+  if (!global.ok) return global
+  for (const { path, read } of local.disk === undefined ? [] : await projectFiles(local.disk)) {
+    if (!read.ok && !hasGone(read.error)) return err(unreadable(join(local.syncDir, path), read.error.errno))
+  }
+  return ok(undefined)
+}
+
+/** Throws where the global patterns cannot be read: a sync has asked `requireRules`, so they were lost since. */
 export async function readRules(
   place: Place,
   disk: Disk,
   { isTenant = false }: { readonly isTenant?: boolean } = {},
 ): Promise<IgnoreRules> {
-  const global = readText(join(place.stateRoot, IGNORE_FILE)) ?? ""
-  return compileIgnore({ global, projects: await projectPatterns(disk), ignoresDotDirectories: isTenant })
+  const global = readText(ignoreFile(place))
+  if (!global.ok) throw new Error(`cannot use ${global.error.file} - ${global.error.why}`)
+  const projects = await projectPatterns(disk)
+  return compileIgnore({ global: global.value ?? "", projects, ignoresDotDirectories: isTenant })
 }
 
 /** Writes the default patterns where the user has none. */
 export function ensureIgnoreFile(place: Place): Result<void, SyncError> {
-  const file = join(place.stateRoot, IGNORE_FILE)
-  return readText(file) === undefined ? writePrivate(file, DEFAULT_BMIGNORE) : ok(undefined)
+  const found = readText(ignoreFile(place))
+  if (!found.ok) return found
+  return found.value === undefined ? writePrivate(ignoreFile(place), DEFAULT_BMIGNORE) : ok(undefined)
 }
 
 export function refreshRcloneFilter(place: Place): Result<void, SyncError> {
-  const { file, wanted, found } = rcloneForm(place)
-  return found === wanted ? ok(undefined) : writePrivate(file, wanted)
+  const patterns = readText(ignoreFile(place))
+  if (!patterns.ok) return patterns
+  const wanted = rcloneFilter(patterns.value ?? "")
+  return hasRcloneForm(place, wanted) ? ok(undefined) : writePrivate(rcloneFile(place), wanted)
 }
 
 /** The patterns are there, and their rclone form says the same. */
 export function areRulesFresh(place: Place): boolean {
-  const { wanted, found } = rcloneForm(place)
-  return found === wanted && readText(join(place.stateRoot, IGNORE_FILE)) !== undefined
+  const patterns = readText(ignoreFile(place))
+  if (!patterns.ok || patterns.value === undefined) return false
+  return hasRcloneForm(place, rcloneFilter(patterns.value))
 }
 
-function rcloneForm(place: Place): {
-  readonly file: string
-  readonly wanted: string
-  readonly found: string | undefined
-} {
-  const file = join(place.stateRoot, RCLONE_FILE)
-  const patterns = readText(join(place.stateRoot, IGNORE_FILE)) ?? ""
-  return { file, wanted: rcloneFilter(patterns), found: readText(file) }
+/** One that cannot be read is not the one that is wanted; whoever writes it finds out why. */
+function hasRcloneForm(place: Place, wanted: string): boolean {
+  const found = readText(rcloneFile(place))
+  return found.ok && found.value === wanted
+}
+
+function ignoreFile(place: Place): string {
+  return join(place.stateRoot, IGNORE_FILE)
+}
+
+function rcloneFile(place: Place): string {
+  return join(place.stateRoot, RCLONE_FILE)
 }
 
 async function projectPatterns(disk: Disk): Promise<ReadonlyMap<string, string>> {
   const patterns = new Map<string, string>()
-  const root = await disk.readDirectory("")
-  if (!root.ok) return patterns
-  for (const { name, stat, nameBase64 } of root.value) {
-    if (stat?.kind !== "directory" || nameBase64 !== undefined || isReserved(name)) continue
-    const at = await disk.stat(`${name}/${IGNORE_FILE}`)
-    if (!at.ok || at.value?.kind !== "file" || at.value.sizeBytes > IGNORE_BYTES_MAX) continue
-    const file = await disk.readFile(`${name}/${IGNORE_FILE}`)
-    if (file.ok) patterns.set(name, new TextDecoder().decode(file.value.bytes))
-  }
+  for (const { project, read } of await projectFiles(disk))
+    if (read.ok) patterns.set(project, new TextDecoder().decode(read.value.bytes))
   return patterns
 }
 
-function readText(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8")
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined
-    throw error
+interface ProjectFile {
+  readonly project: string
+  readonly path: string
+  readonly read: Result<FileRead, DiskError>
+}
+
+/** A project that cannot be looked into has nothing that could be uploaded. */
+async function projectFiles(disk: Disk): Promise<readonly ProjectFile[]> {
+  const files: ProjectFile[] = []
+  const root = await disk.readDirectory("")
+  if (!root.ok) return files
+  for (const { name, stat, nameBase64 } of root.value) {
+    if (stat?.kind !== "directory" || nameBase64 !== undefined || isReserved(name)) continue
+    const path = `${name}/${IGNORE_FILE}`
+    const at = await disk.stat(path)
+    if (!at.ok || at.value?.kind !== "file" || at.value.sizeBytes > IGNORE_BYTES_MAX) continue
+    files.push({ project: name, path, read: await disk.readFile(path) })
   }
+  return files
+}
+
+/** Between the look at it and the attempt to read it. */
+function hasGone({ errno }: DiskError): boolean {
+  return errno === "ENOENT" || errno === "ENOTDIR"
+}
+
+/** `undefined` where there is no such file. */
+function readText(
+  file: string,
+): Result<string | undefined, Extract<SyncError, { code: "config_unreadable" }>> {
+  try {
+    return ok(readFileSync(file, "utf8"))
+  } catch (error) {
+    return errnoOf(error) === "ENOENT" ? ok(undefined) : err(unreadable(file, errnoOf(error)))
+  }
+}
+
+function unreadable(file: string, errno: string): Extract<SyncError, { code: "config_unreadable" }> {
+  return { code: "config_unreadable", file, why: WHY.get(errno) ?? errno }
 }

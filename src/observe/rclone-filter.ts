@@ -3,10 +3,17 @@
  *
  * Owns the translation; never decides what is synced (`ignore.ts` does). Every line it writes is one
  * that rclone can load, because one bad line makes rclone refuse the whole file: a pattern that cannot be
- * said stands as a comment. Source: rclone `fs/filter/glob.go`.
+ * said stands as a comment. What is never synced is excluded first, before any pattern. Source: rclone `fs/filter/glob.go`.
  */
 
+import { CONTROL_DIRECTORY } from "../model/path.ts"
 import { patternLines } from "./ignore.ts"
+import { readClass } from "./rclone-class.ts"
+
+const GLOBSTAR = "**"
+
+/** Each `**` in the middle doubles the rules of a pattern. */
+const MIDDLE_GLOBSTARS_MAX = 3
 
 const HEADER = `# Written by bm from .bmignore; changes here are overwritten.
 # bm judges .bmignore itself, as git does. This file is a close translation for rclone, which cannot say all of it:
@@ -17,13 +24,13 @@ const HEADER = `# Written by bm from .bmignore; changes here are overwritten.
 #   - a name needs two rules, one for a file and one for what is below a directory; for the same reason
 #     a pattern that ends with / and one that begins with ! take in everything below
 #   - negation below an excluded directory and the .bmignore files of projects cannot be said
+#   - an emoji is one character to ? and [] in rclone, and never one in bm
 `
 
-/** Each `**` in the middle doubles the rules of a pattern. */
-const MIDDLE_GLOBSTARS_MAX = 3
-
-const GLOBSTAR = "**"
-const ASCII_CLASS = /^\[:(?:alnum|alpha|blank|cntrl|digit|graph|lower|print|punct|space|upper|xdigit):\]/
+/** rclone takes the first rule that matches, so nothing below these can bring them back. */
+const NEVER_SYNCED = `# Never synced, whatever .bmignore says: what belongs to git and to bm, in small and large letters.
+${[`/${CONTROL_DIRECTORY}`, ".git", "git~[0-9]"].flatMap(nameToExcludes).join("")}# From .bmignore:
+`
 
 interface Pattern {
   readonly isNegated: boolean
@@ -35,7 +42,12 @@ interface Pattern {
 /** Translates the text of `.bmignore` into the text of `.bmignore.rclone`. */
 export function rcloneFilter(patterns: string): string {
   const rules = [...patternLines(patterns).patterns].reverse().flatMap(patternToRules)
-  return [HEADER, ...rules.map((rule) => `${rule}\n`)].join("")
+  return [HEADER, NEVER_SYNCED, ...rules.map((rule) => `${rule}\n`)].join("")
+}
+
+function nameToExcludes(name: string): readonly string[] {
+  const glob = name.replace(/[a-z]/g, (letter) => `[${letter.toUpperCase()}${letter}]`)
+  return [`- ${glob}\n`, `- ${glob}/${GLOBSTAR}\n`]
 }
 
 function patternToRules(pattern: string): readonly string[] {
@@ -115,35 +127,13 @@ function isEscapedStar(segment: string, at: number): boolean {
   return /(?:^|[^\\])(?:\\\\)*\\$/.test(segment.slice(0, at))
 }
 
+/** A star stands in a class: an escaped one beside another star is two stars to rclone when it looks for directories. */
 function literal(char: string): string {
-  return /[*?[\]{}\\]/.test(char) ? `\\${char}` : char
+  if (char === "*") return "[*]"
+  return /[?[\]{}\\]/.test(char) ? `\\${char}` : char
 }
 
-/**
- * A class that rclone can load. It hands the members to a regular expression as they are, counts brackets
- * without looking at backslashes, and takes `!` for a member; git's classes never match a slash.
- */
-function readClass(text: string): { readonly glob: string; readonly length: number } | undefined {
-  const isNegated = text[1] === "!" || text[1] === "^"
-  const first = isNegated ? 2 : 1
-  let at = first
-  while (at < text.length) {
-    const char = text.charAt(at)
-    if (char === "]" && at > first) {
-      const members = text.slice(first, at)
-      return { glob: isNegated ? `[^/${members}]` : `[${members}]`, length: at + 1 }
-    }
-    const named = ASCII_CLASS.exec(text.slice(at))?.[0]
-    const range = /^([^\]\\[])-([^\]\\[])/.exec(text.slice(at))
-    if (named !== undefined) at += named.length
-    else if (/[\]\\[]/.test(char) || (range !== null && range[0].charAt(0) > range[0].charAt(2)))
-      return undefined
-    else at += range === null ? 1 : range[0].length
-  }
-  return undefined
-}
-
-/** rclone trims its lines, so a blank at the end stands in a class. */
+/** rclone trims its lines, and more than we call a blank, so what it would take stands in a class. */
 function keepLastBlank(rule: string): string {
-  return /\s$/.test(rule) ? `${rule.slice(0, -1)}[${rule.slice(-1)}]` : rule
+  return /[\s\u0085]$/.test(rule) ? `${rule.slice(0, -1)}[${rule.slice(-1)}]` : rule
 }

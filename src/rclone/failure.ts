@@ -30,6 +30,8 @@ const RULES: readonly (readonly [RegExp, FailureKind])[] = [
     "busy",
   ],
   [/\b(status ?code:? (?:429|503))\b/i, "busy"],
+  // Of WebDAV: somebody else is at it right now, and it did nothing.
+  [/\b(423 Locked)\b/, "busy"],
   [
     /\b(object not found|directory not found|file not found|no such file or directory|NoSuchKey)\b/,
     "not_found",
@@ -48,6 +50,9 @@ const RULES: readonly (readonly [RegExp, FailureKind])[] = [
   ],
   [/(not supported|not implemented|NotImplemented|method not allowed)/i, "not_implemented"],
 ]
+
+/** The detail where a name lies below that of a file. */
+export const NOT_A_DIRECTORY = "not a directory"
 
 /** The detail where none of its words is known. */
 export const UNKNOWN = "unknown"

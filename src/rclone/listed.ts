@@ -10,6 +10,7 @@ import { timeToken } from "../model/time-token.ts"
 import { checksumToken } from "../store/checksum.ts"
 import type { Etag, ListedObject, Metadata, ObjectHead, Page } from "../store/store.ts"
 import { list, member, record, text } from "./answers.ts"
+import { fromRcloneName } from "./name.ts"
 import type { RcloneRemote } from "./remote.ts"
 
 interface ListedFile {
@@ -20,24 +21,32 @@ interface ListedFile {
   readonly etag?: Etag
 }
 
-export function pageOf(remote: RcloneRemote, answer: unknown, directory: string): Page {
+/** Stands for bytes of a name that are no characters: nobody can ask for it. */
+const LOST = "\uFFFD"
+
+export function pageOf(remote: RcloneRemote, answer: unknown): Page {
   const objects: ListedObject[] = []
+  const broken: string[] = []
   const unknowns: Unknown[] = []
   const seen = new Set<string>()
   const twice = new Set<string>()
   for (const item of list(member(answer, "list"))) {
     const file = fileOf(remote, item)
-    const key = directory + file.key
+    const { key } = file
+    if (key.includes(LOST)) {
+      broken.push(key)
+      continue
+    }
     if (seen.has(key)) twice.add(key)
     seen.add(key)
-    const object = objectOf(remote, { ...file, key })
+    const object = objectOf(remote, file)
     if (object === undefined) unknowns.push({ path: key, reason: "special", scope: "path" })
     else objects.push(object)
   }
   for (const path of twice) unknowns.push({ path, reason: "collision", scope: "path" })
   return {
     objects: twice.size === 0 ? objects : objects.filter(({ key }) => !twice.has(key)),
-    broken: [],
+    broken,
     unknowns,
   }
 }
@@ -62,7 +71,7 @@ function objectOf(
 }
 
 function fileOf({ checksum }: RcloneRemote, item: unknown): ListedFile {
-  const key = text(member(item, "Path"))
+  const key = fromRcloneName(text(member(item, "Path")))
   const size = member(item, "Size")
   const sizeBytes = typeof size === "number" ? size : -1
   const timeMs = timeOf(text(member(item, "ModTime")))

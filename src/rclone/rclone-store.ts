@@ -15,7 +15,7 @@ import { startChild } from "./child.ts"
 import { openRc } from "./rc.ts"
 import { reading } from "./reading.ts"
 import { lookUpRemote, type RcloneRemote, type UnknownName } from "./remote.ts"
-import { openRcloneSide, type Waiting } from "./side.ts"
+import { openRcloneSide, type RcloneSide, type Waiting } from "./side.ts"
 import { openWorkFolder } from "./work-folder.ts"
 import { writing } from "./writing.ts"
 
@@ -66,17 +66,10 @@ export async function openRcloneStore(
   const { random, nowMs } = options
   const work = openWorkFolder(options.workFolders, { name: random.hex128(), nowMs: nowMs() })
   const side = openRcloneSide({ ...options, rc, remote, work, isAlive: child.value.isAlive })
-  const store: ObjectStore = {
-    traits: traitsOf(remote),
-    ...reading(side),
-    ...writing(side),
-    ...NO_PARTS,
-    skewMs: () => undefined,
-    close() {
-      work.close()
-      close()
-    },
-  }
+  const store = storeOver(side, () => {
+    work.close()
+    close()
+  })
   return ok({
     store,
     remote,
@@ -91,6 +84,18 @@ export async function openRcloneStore(
       return made.ok ? ok(undefined) : made
     },
   })
+}
+
+/** Everything that a store is asked for, as requests of one side. */
+export function storeOver(side: RcloneSide, close: () => void): ObjectStore {
+  return {
+    traits: traitsOf(side.remote),
+    ...reading(side),
+    ...writing(side),
+    ...NO_PARTS,
+    skewMs: () => undefined,
+    close,
+  }
 }
 
 function traitsOf({ isBucketBased, keepsTimes, canCopy, foldsCase }: RcloneRemote): StoreTraits {

@@ -10,13 +10,16 @@ import type { IncomingMessage } from "node:http"
 import { ContentLost } from "../model/ports.ts"
 import { err, ok } from "../model/result.ts"
 import { checksumIn } from "../store/checksum.ts"
-import type { Answer, Etag, ObjectHead, ObjectRead, ObjectStore, Page } from "../store/store.ts"
+import type { Answer, Etag, Failure, ObjectHead, ObjectRead, ObjectStore, Page } from "../store/store.ts"
+import { NOT_A_DIRECTORY } from "./failure.ts"
 import { headOf, pageOf } from "./listed.ts"
 import { configOf } from "./remote.ts"
 import type { RcloneSide } from "./side.ts"
 
 const LIST_MS_MAX = 30 * 60_000
 const LOOK_MS_MAX = 60_000
+/** The smallest listing that every remote has. */
+const OURS = ".basic-memory/bisync/"
 
 export function reading(side: RcloneSide): Pick<ObjectStore, "list" | "head" | "get"> {
   return {
@@ -33,12 +36,12 @@ async function listBelow(side: RcloneSide, prefix: string): Answer<Page> {
   const isWhole = slash === prefix.length - 1
   const listed = await listDirectory(side, directory, { isDeep: isWhole })
   if (!listed.ok) {
-    if (listed.error.kind !== "not_found") return listed
+    if (!isNothing(listed.error)) return listed
     // A directory that is not there is empty; a remote that is not there is not.
     if (directory === "") return err({ ...listed.error, kind: "no_bucket" })
     const root = await listDirectory(side, "", { isDeep: false })
     if (root.ok) return ok({ objects: [], broken: [] })
-    return root.error.kind === "not_found" ? err({ ...root.error, kind: "no_bucket" }) : root
+    return isNothing(root.error) ? err({ ...root.error, kind: "no_bucket" }) : root
   }
   if (isWhole) return listed
   return ok({ ...listed.value, objects: listed.value.objects.filter(({ key }) => key.startsWith(prefix)) })
@@ -60,7 +63,7 @@ async function listDirectory(
   }
   const input = { fs, remote: directory.replace(/\/$/, ""), opt, ...configOf(remote) }
   const listed = await ask("operations/list", input, { withinMs: LIST_MS_MAX, isRepeatable: true })
-  return listed.ok ? ok(pageOf(remote, listed.value, "")) : listed
+  return listed.ok ? ok(pageOf(remote, listed.value)) : listed
 }
 
 export async function look({ ask, remote }: RcloneSide, key: string): Answer<ObjectHead> {
@@ -75,9 +78,16 @@ export async function look({ ask, remote }: RcloneSide, key: string): Answer<Obj
   }
   const input = { fs, remote: key, opt, ...configOf(remote) }
   const seen = await ask("operations/stat", input, { withinMs: LOOK_MS_MAX, isRepeatable: true })
-  if (!seen.ok) return seen
+  if (!seen.ok) return isNothing(seen.error) ? err(NOT_FOUND) : seen
   const head = headOf(remote, seen.value)
-  return head === undefined ? err({ kind: "not_found", detail: "object not found" }) : ok(head)
+  return head === undefined ? err(NOT_FOUND) : ok(head)
+}
+
+const NOT_FOUND: Failure = { kind: "not_found", detail: "object not found" }
+
+/** Below the name of a file is as little as below one that is not there. */
+function isNothing({ kind, detail }: Failure): boolean {
+  return kind === "not_found" || detail === NOT_A_DIRECTORY
 }
 
 async function getObject(
@@ -86,10 +96,7 @@ async function getObject(
   { ifMatch, limitBytes }: Parameters<ObjectStore["get"]>[1],
 ): Answer<ObjectRead> {
   const head = await look(side, key)
-  if (!head.ok)
-    return ifMatch !== undefined && head.error.kind === "not_found"
-      ? err({ ...head.error, kind: "precondition" })
-      : head
+  if (!head.ok) return head.error.kind === "not_found" ? nothingToRead(side, { ifMatch }) : head
   const { etag, sizeBytes } = head.value
   if (ifMatch !== undefined && etag !== ifMatch) return err({ kind: "precondition", detail: "it changed" })
   if (limitBytes !== undefined && sizeBytes > limitBytes)
@@ -97,6 +104,16 @@ async function getObject(
   const opened = await side.open(key)
   if (!opened.ok) return opened
   return ok({ head: head.value, body: exactly(side, { key, head: head.value, message: opened.value }) })
+}
+
+/** A look says the same of a key that is gone and of a remote that is gone; a listing says which. */
+async function nothingToRead(
+  side: RcloneSide,
+  { ifMatch }: { readonly ifMatch: Etag | undefined },
+): Answer<never> {
+  const listed = await listBelow(side, OURS)
+  if (!listed.ok) return listed
+  return err(ifMatch === undefined ? NOT_FOUND : { ...NOT_FOUND, kind: "precondition" })
 }
 
 async function* exactly(

@@ -2,8 +2,9 @@
 
 import type { IncomingMessage } from "node:http"
 import type { Random } from "../model/ports.ts"
-import type { Result } from "../model/result.ts"
+import { err, type Result } from "../model/result.ts"
 import type { Answer, Failure } from "../store/store.ts"
+import { toRcloneName } from "./name.ts"
 import type { Rc } from "./rc.ts"
 import type { RcloneRemote } from "./remote.ts"
 import type { WorkFolder } from "./work-folder.ts"
@@ -20,6 +21,7 @@ export interface RcloneSide {
   readonly work: WorkFolder
   readonly random: Random
   readonly nowMs: () => number
+  readonly monotonicMs: () => number
   ask(command: string, input: object, options: AskOptions): Answer<unknown>
   open(key: string): Answer<IncomingMessage>
 }
@@ -50,12 +52,25 @@ export function openRcloneSide(
   }
   return {
     ...at,
-    ask: (command, input, options) => again(options, (withinMs) => rc.call(command, input, { withinMs })),
-    open: (key) => again({ withinMs: OPEN_MS_MAX, isRepeatable: true }, () => rc.open(remote.fs, key)),
+    async ask(command, input, options) {
+      const names = Object.entries(input).filter(isName)
+      if (names.some(([, name]) => NO_PATH.test(name))) return err({ kind: "refused", detail: "no path" })
+      const said = Object.fromEntries(names.map(([field, name]) => [field, toRcloneName(name)]))
+      return again(options, (withinMs) => rc.call(command, { ...input, ...said }, { withinMs }))
+    },
+    open: (key) =>
+      again({ withinMs: OPEN_MS_MAX, isRepeatable: true }, () => rc.open(remote.fs, toRcloneName(key))),
   }
 }
 
 const OPEN_MS_MAX = 60_000
+const NAMES = new Set(["remote", "srcRemote", "dstRemote"])
+/** The root has no name. Of others some storages would take `a/..` for it, and put a file in its place. */
+const NO_PATH = /^(?=.)(?:.*\/)?\.{0,2}(?:\/.*)?$/s
+
+function isName(entry: readonly [string, unknown]): entry is [string, string] {
+  return NAMES.has(entry[0]) && typeof entry[1] === "string"
+}
 
 /** A storage that was too busy did nothing. */
 function mayRepeat(sent: Result<unknown, Failure>, { isRepeatable }: AskOptions): boolean {

@@ -16,10 +16,11 @@ import { look } from "./reading.ts"
 import { configOf } from "./remote.ts"
 import type { RcloneSide } from "./side.ts"
 
-/** Together with the three minutes in which a write may begin this stays within the five of the lease. */
+/** All requests of a write: with the three minutes in which it may begin that stays within the five of the lease. */
 const WRITE_MS_MAX = 110_000
 /** Nobody sees it before it is moved; rclone gives up by itself where nothing moves any more. */
 const STAGE_MS_MAX = 24 * 3_600_000
+const LEFTOVER_MS = 24 * 3_600_000
 export const STAGING = ".basic-memory/bisync/tmp/"
 
 type Writing = Pick<
@@ -31,7 +32,7 @@ export function writing(side: RcloneSide): Writing {
   return {
     put: (key, body, { metadata }) => putObject(side, { key, body, metadata }),
     async copy(from, to, { ifMatch, metadata }) {
-      const copied = await moveOrCopy(side, "operations/copyfile", { from, to })
+      const copied = await moveOrCopy(side, "operations/copyfile", { from, to, left: writeTime(side) })
       return copied.ok ? confirm(side, to, { etag: ifMatch, ...mtimeIn(metadata) }) : copied
     },
     remove: (key) => removeObject(side, key),
@@ -54,23 +55,13 @@ export function writing(side: RcloneSide): Writing {
         : staged
     },
     async complete({ key, uploadId }, [whole]) {
-      const moved = await moveOrCopy(side, "operations/movefile", { from: STAGING + uploadId, to: key })
+      const from = STAGING + uploadId
+      const moved = await moveOrCopy(side, "operations/movefile", { from, to: key, left: writeTime(side) })
       if (!moved.ok) return moved
       return confirm(side, key, { etag: whole?.etag ?? "" })
     },
     abort: ({ uploadId }) => removeObject(side, STAGING + uploadId),
-    async uploads() {
-      const { remote } = side
-      const input = {
-        fs: remote.fs,
-        remote: STAGING.slice(0, -1),
-        opt: { filesOnly: true, noModTime: true },
-        ...configOf(remote),
-      }
-      const listed = await side.ask("operations/list", input, { withinMs: WRITE_MS_MAX, isRepeatable: true })
-      if (!listed.ok) return listed.error.kind === "not_found" ? ok([]) : listed
-      return ok(stagedIn(listed.value))
-    },
+    uploads: () => stagedUploads(side),
   }
 }
 
@@ -81,14 +72,13 @@ async function putObject(
   const isDirect = side.remote.isBucketBased || !side.remote.canMove
   const to = isDirect ? key : STAGING + stagingName(side)
   const hashed = hashing(side, body)
+  const left = writeTime(side)
   const sent = await upload(side, { to, body: hashed.body, metadata, withinMs: WRITE_MS_MAX })
   if (!sent.ok) return sent
   if (!isDirect) {
-    const moved = await moveOrCopy(side, "operations/movefile", { from: to, to: key })
-    if (!moved.ok) {
-      await removeObject(side, to)
-      return moved
-    }
+    const moved = await moveOrCopy(side, "operations/movefile", { from: to, to: key, left })
+    await (moved.ok ? removeLeftovers(side) : removeObject(side, to))
+    if (!moved.ok) return moved
   }
   const sizeBytes = body.kind === "bytes" ? body.bytes.length : body.sizeBytes
   return confirm(side, key, { etag: hashed.token() ?? `${sizeBytes}:`, ...mtimeIn(metadata) })
@@ -123,15 +113,31 @@ function replacing({ remote }: RcloneSide, { looksFirst = false } = {}): object 
 async function moveOrCopy(
   side: RcloneSide,
   command: "operations/copyfile" | "operations/movefile",
-  { from, to }: { readonly from: string; readonly to: string },
+  { from, to, left }: { readonly from: string; readonly to: string; readonly left: () => number },
 ): Answer<unknown> {
   const { fs } = side.remote
   const input = { srcFs: fs, srcRemote: from, dstFs: fs, dstRemote: to }
-  const options = { withinMs: WRITE_MS_MAX, isRepeatable: false }
-  const moved = await side.ask(command, { ...input, ...replacing(side) }, options)
+  const send = (looksFirst: boolean): Answer<unknown> =>
+    left() <= 0
+      ? Promise.resolve(err({ kind: "too_late", detail: "" }))
+      : side.ask(
+          command,
+          { ...input, ...replacing(side, { looksFirst }) },
+          {
+            withinMs: left(),
+            isRepeatable: false,
+          },
+        )
+  const moved = await send(false)
   // Some storages rename onto nothing only.
   if (moved.ok || (moved.error.kind !== "refused" && moved.error.detail !== UNKNOWN)) return moved
-  return side.ask(command, { ...input, ...replacing(side, { looksFirst: true }) }, options)
+  return send(true)
+}
+
+/** What is left of the time in which all requests of one write must be through, that is from now. */
+function writeTime({ monotonicMs }: RcloneSide): () => number {
+  const untilMs = monotonicMs() + WRITE_MS_MAX
+  return () => untilMs - monotonicMs()
 }
 
 /** How far a storage may round a time and still keep it. */
@@ -211,6 +217,31 @@ async function removeEmptyParents({ ask, remote }: RcloneSide, key: string): Pro
     const removed = await ask("operations/rmdir", input, { withinMs: WRITE_MS_MAX, isRepeatable: true })
     if (!removed.ok) return
   }
+}
+
+async function stagedUploads({ ask, remote }: RcloneSide): Answer<readonly Upload[]> {
+  const input = {
+    fs: remote.fs,
+    remote: STAGING.slice(0, -1),
+    opt: { filesOnly: true, noModTime: true },
+    ...configOf(remote),
+  }
+  const listed = await ask("operations/list", input, { withinMs: WRITE_MS_MAX, isRepeatable: true })
+  if (!listed.ok) return listed.error.kind === "not_found" ? ok([]) : listed
+  return ok(stagedIn(listed.value))
+}
+
+/** The sides that have looked already: once in a life is enough. */
+const tidied = new WeakSet<RcloneSide>()
+
+/** Of lives that ended between sending a small file and moving it. */
+async function removeLeftovers(side: RcloneSide): Promise<void> {
+  if (tidied.has(side)) return
+  tidied.add(side)
+  const uploads = await stagedUploads(side)
+  if (!uploads.ok) return
+  const old = uploads.value.filter(({ startedMs }) => side.nowMs() - startedMs > LEFTOVER_MS)
+  for (const { uploadId } of old) await removeObject(side, STAGING + uploadId)
 }
 
 /** Begins with the time, by which a device that comes later tells that nobody is at it any more. */

@@ -142,7 +142,8 @@ function metadata({ storage, one, two }: Get<BucketStorage>): void {
 const NO_PATHS = ["a//b.md", "/a.md", "a/../b.md", "./a.md", "a/./b.md", "a/..", "../a.md", "x/"]
 
 function keyRules({ storage, one }: Get<BucketStorage>): void {
-  test("that end in a slash and hold nothing are neither notes nor trouble", async () => {
+  test("that end in a slash and hold nothing are neither notes nor trouble", async ({ skip }) => {
+    if (storage().traits?.cannotName?.includes("d/") === true) skip("nothing that is here ends in a slash")
     const { store } = storage().bucket
     const empty = { kind: "bytes", bytes: Buffer.from("") } as const
     await must(store.put("d/", empty, { metadata: {} }))
@@ -222,12 +223,13 @@ function longListings({ storage, one, two }: Get<BucketStorage>, keys: number): 
     const plain = value(await one().list(EVERYTHING))
     expect(plain.files.map(({ path }) => path)).toEqual(names.toSorted())
     const { shards = [] } = plain
-    expect(shards.length).toBe(Math.ceil(keys / 1000) - 1)
+    const hasPages = storage().traits?.listsInOnePage !== true
+    expect(shards.length).toBe(hasPages ? Math.ceil(keys / 1000) - 1 : 0)
     const inShards = value(await two().list({ ...EVERYTHING, shards }))
     expect(linesOf(inShards.files)).toEqual(linesOf(plain.files))
     expect(inShards.digest).toBe(plain.digest)
     // Shards are only hints: what they were made of may be gone.
-    const [border = ""] = shards
+    const [border = names[0] ?? ""] = shards
     await storage().remove(border)
     await storage().write(`${border}0`, "after the border")
     await storage().write("0", "before everything")
@@ -271,12 +273,13 @@ function longListings({ storage, one, two }: Get<BucketStorage>, keys: number): 
   test("are nothing where one page fails", async () => {
     await fill()
     const { shards = [] } = value(await one().list(EVERYTHING))
+    const failing = storage().traits?.listsInOnePage === true ? 1 : 2
     for (const given of [[], shards]) {
       let pages = 0
       storage().bucket.disturb(({ name }, phase) => {
         if (name !== "list" || phase !== "after") return undefined
         pages += 1
-        return pages === 2 ? { kind: "unreachable", detail: "cut" } : undefined
+        return pages === failing ? { kind: "unreachable", detail: "cut" } : undefined
       })
       expect(await one().list({ ...EVERYTHING, shards: given })).toMatchObject({
         ok: false,

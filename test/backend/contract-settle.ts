@@ -83,7 +83,8 @@ const ELEVEN_MINUTES_MS = 11 * 60_000
 
 type Open = () => Storage | Promise<Storage>
 
-export function settling(open: Open): void {
+/** `every`: of a storage that is slow to make, only at every so many effects a device dies, beginning with the first. */
+export function settling(open: Open, { every = 1 }: { readonly every?: number } = {}): void {
   test.for(NAMED)("of %s that was staged and no more is not applied", async ([, each], { skip }) => {
     await withStorage({ open, each, skip }, async (storage) => {
       const staged = await stageIn(await storage.start("one"), each)
@@ -105,7 +106,7 @@ export function settling(open: Open): void {
 
   test.for(NAMED)("of %s is true wherever the device died", async ([, each], { skip }) => {
     const answers = new Set<string>()
-    await atEveryEffect(async (effects) =>
+    await atEffects(every, async (effects) =>
       withStorage({ open, each, skip }, async (storage) => {
         const { died, ...staged } = await dieInApply(storage, each, effects)
         const settled = await settleAgain(storage, staged)
@@ -120,7 +121,7 @@ export function settling(open: Open): void {
   test.for(NAMED)(
     "of %s leaves alone what somebody wrote after the device had died",
     async ([, each], { skip }) => {
-      await atEveryEffect(async (effects) =>
+      await atEffects(every, async (effects) =>
         withStorage({ open, each, skip }, async (storage) => {
           const { died, ...staged } = await dieInApply(storage, each, effects)
           const { step } = staged.operation
@@ -129,6 +130,7 @@ export function settling(open: Open): void {
           await storage.write(goal, "theirs, later")
           await settleAgain(storage, staged)
           await finishLeft(storage)
+          await outliveFlag(storage, staged)
           expect((await storage.tree()).get(goal)).toBe("theirs, later")
           expect(await storage.staged()).toEqual([])
           return died
@@ -142,9 +144,9 @@ export function settlingTwice(open: Open): void {
   test.for(NAMED)(
     "of %s is true though the device died again while it looked",
     async ([, each], { skip }) => {
-      await atEveryEffect(async (inApply) => {
+      await atEffects(1, async (inApply) => {
         let diedInApply = false
-        await atEveryEffect(async (inSettle) =>
+        await atEffects(1, async (inSettle) =>
           withStorage({ open, each, skip }, async (storage) => {
             const { died, ...staged } = await dieInApply(storage, each, inApply)
             diedInApply = died
@@ -184,9 +186,9 @@ async function withStorage<T>(
   }
 }
 
-/** Calls with 0, 1, 2, … effects, until the device lives to the end. */
-async function atEveryEffect(dies: (effects: number) => Promise<boolean>): Promise<void> {
-  for (let effects = 0; effects < EFFECTS_MAX; effects++) if (!(await dies(effects))) return
+/** Calls with 0, 1, 2, … effects, or every so many of them, until the device lives to the end. */
+async function atEffects(every: number, dies: (effects: number) => Promise<boolean>): Promise<void> {
+  for (let effects = 0; effects < EFFECTS_MAX; effects += every) if (!(await dies(effects))) return
   throw new Error(`still dying after ${EFFECTS_MAX} effects`)
 }
 

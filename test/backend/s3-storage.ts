@@ -111,7 +111,7 @@ export function openMemoryBucket({ quirks, verdict, traits = {} }: ServerKind): 
         }),
       ),
     foreign: memoryStore({ bucket, nowMs }),
-    random: { hex128: () => (random++).toString(16).padStart(32, "0") },
+    random: { hex128: () => (random++).toString(16).padStart(16, "0").padEnd(32, "0") },
     nowMs,
     monotonicMs: nowMs,
     later,

@@ -25,6 +25,10 @@ export interface Opened {
 export interface Traits {
   /** A listing shows when the storage got a version; the user's time stands in its metadata. */
   readonly listsUploadTimes?: true
+  /** The user's time is not kept: a version shows when the storage got it. */
+  readonly losesTimes?: true
+  /** However much there is comes in one page. */
+  readonly listsInOnePage?: true
   /** Equal contents are one version: what was removed and written again as it was is what it was. */
   readonly equalContentIsOneVersion?: true
   /** A remove cannot tell that somebody else was faster. */
@@ -202,6 +206,15 @@ export async function carryOut(backend: Backend, operation: Operation, content?:
   const applied = value(await backend.apply(operation, mark))
   value(await backend.flush())
   return applied
+}
+
+/** What is true of a version whichever device looks: without its time where the storage does not keep that. */
+export function kept<V extends { readonly mtimeMs?: number }>(
+  { traits }: Storage,
+  version: V | undefined,
+): (V & { readonly mtimeMs?: number | undefined }) | undefined {
+  if (version === undefined || traits?.losesTimes !== true) return version
+  return { ...version, mtimeMs: undefined }
 }
 
 /** What every version that the tests write is dated, unless they say otherwise. */
