@@ -97,10 +97,10 @@ async function benchAt(delayMs, source, expected) {
   }
   try {
     const ours = await world("bm")
-    const setup = ({ notes }, url) => [
-      ...[process.execPath, MAIN, "cloud", "bisync-setup"],
-      ...["--dir", notes, "--remote", url, "--device", "bench"],
-    ]
+    const setup = ({ notes }, url) => {
+      const options = ["--dir", notes, "--remote", url, "--device", "bench"]
+      return [process.execPath, MAIN, "cloud", "bisync-setup", ...options]
+    }
     await run("first sync", "bm", setup(ours, ours.url), ours.env)
     same(ours)
     const via = await world("via")

@@ -7,7 +7,8 @@ import { escapeForTerminal } from "./format.ts"
 type Failure = Extract<SyncError, { code: "account" }>["failure"]
 
 const LOGIN: Fix = { command: "bm cloud login", text: "log in, in a browser" }
-const LATER: Fix = { text: "try again later; files sync without it where a setup was done" }
+/** There is nothing else to do. */
+export const LATER: Fix = { text: "try again later; files sync without it where a setup was done" }
 
 export function accountError({ failure }: Extract<SyncError, { code: "account" }>): ErrorText {
   return { exit: 1, ...told(failure) }

@@ -1,6 +1,7 @@
 /** What becomes of the projects of a cloud account around a run: the promised lines, and what could not be done. */
 
 import type { ProjectNews } from "../index.ts"
+import { LATER } from "./account-text.ts"
 import { describeError } from "./error-text.ts"
 import { escapeForTerminal, plural } from "./format.ts"
 import type { Output } from "./output.ts"
@@ -29,14 +30,28 @@ function textOf(news: ProjectNews): string {
         : `! ${name} syncs, but is no project in the cloud: ${escapeForTerminal(problem.rival)} has the address ${escapeForTerminal(problem.permalink)} already`
     }
     case "not_registered":
-      return `! ${plural(news.directories.length, "new project")} not registered yet: ${messageOf(news)}; the next run tries again`
+      return `! ${named(news.directories)} not registered in the cloud yet: ${saidOf(news)}; the next run tries again`
     case "not_indexed":
-      return `! ${escapeForTerminal(news.project)} is synced; the cloud could not be asked to look at it: ${messageOf(news)}`
+      return `! ${named(news.projects)} synced, and the cloud could not be asked to look: ${saidOf(news)}; the next run tries again`
   }
 }
 
-function messageOf({ error }: Extract<ProjectNews, { error: unknown }>): string {
-  return describeError(error).message
+const NAMES_MAX = 5
+
+/** `a, b and 3 more are` */
+function named(names: readonly string[]): string {
+  const shown = names.slice(0, NAMES_MAX).map(escapeForTerminal).join(", ")
+  const rest = names.length - NAMES_MAX
+  return `${shown}${rest > 0 ? ` and ${rest} more` : ""} ${names.length === 1 ? "is" : "are"}`
+}
+
+type Failed = Extract<ProjectNews, { error: unknown }>
+
+/** With the way out, where there is a better one than to wait. */
+function saidOf({ error }: Failed): string {
+  const { message, fix } = describeError(error)
+  const way = fix.find((each) => each !== LATER)
+  return way === undefined ? message : `${message} (${way.command ?? way.text})`
 }
 
 function dataOf(news: ProjectNews): object {
@@ -48,8 +63,13 @@ function dataOf(news: ProjectNews): object {
     case "problem":
       return { ...news.problem }
     case "not_registered":
-      return { directories: news.directories, code: describeError(news.error).code }
+      return { directories: news.directories, ...failureOf(news) }
     case "not_indexed":
-      return { project: news.project, code: describeError(news.error).code }
+      return { projects: news.projects, ...failureOf(news) }
   }
+}
+
+function failureOf({ error }: Failed): object {
+  const { code, message, fix } = describeError(error)
+  return { code, message, fix }
 }

@@ -9,6 +9,9 @@ import type { Told } from "./storage-text.ts"
 
 const CONFIG = { command: "rclone config", text: "look at the settings of that remote, and connect it anew" }
 
+/** It is not the network: rclone was ended by somebody, or did not even start. */
+const RCLONE_ITSELF = /^rclone (?:ended|did not start)/
+
 /** Undefined where the words for any storage fit. */
 export function toldByRclone({ code, detail }: Trouble): Told | undefined {
   const word = detail === undefined || detail === "" ? "" : ` (${escapeForTerminal(detail)})`
@@ -36,7 +39,9 @@ export function toldByRclone({ code, detail }: Trouble): Told | undefined {
         code: "cloud_unreachable",
         message: `Cannot reach the cloud by way of rclone${word}`,
         fix: [
-          { text: "look whether the network is up; nothing is lost, the next run goes on from here" },
+          detail !== undefined && RCLONE_ITSELF.test(detail)
+            ? { text: "run it again: nothing is lost, the next run goes on from here" }
+            : { text: "look whether the network is up; nothing is lost, the next run goes on from here" },
           { command: "bm doctor", text: "see what answers and what does not" },
         ],
       }
@@ -62,7 +67,7 @@ export function rcloneMissing({
         fix: [
           {
             command: "bm cloud bisync-setup",
-            text: "offers to install it with the system's package manager",
+            text: "offers to install it with the system's package manager; with --yes it does not ask",
           },
           { text: "or use a remote that needs no rclone: file:/path/to/folder or s3://bucket/prefix" },
         ],

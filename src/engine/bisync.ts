@@ -102,6 +102,7 @@ export async function bisync<T>(
   const local = openLocal(syncDir)
   const ruled = await requireRules(place, { syncDir, disk: local.ok ? local.value : undefined })
   if (!ruled.ok) return ruled
+  // A dry run writes nothing, so the filter stays what the last run made of the patterns.
   const filtered = options.isDryRun ? ok(undefined) : refreshRcloneFilter(place)
   if (!filtered.ok) return filtered
   const opened =

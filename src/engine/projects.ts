@@ -2,8 +2,8 @@
  * The projects of a cloud account: directories of this device are made known to the cloud before a sync, and the cloud is
  * asked to look at those that changed after it.
  *
- * Files sync whether that works or not. What could not be registered is tried again by the next run; what cannot be is
- * said once. Without new directories nobody is asked.
+ * Files sync whether that works or not. What could not be registered or looked at is tried again by the next run; what
+ * cannot be registered is said once. Without new directories and changed files nobody is asked.
  */
 
 import { readFileSync } from "node:fs"
@@ -34,7 +34,7 @@ export type ProjectNews =
   | { readonly kind: "created"; readonly project: string }
   | { readonly kind: "problem"; readonly problem: ProjectProblem }
   | { readonly kind: "not_registered"; readonly directories: readonly string[]; readonly error: SyncError }
-  | { readonly kind: "not_indexed"; readonly project: string; readonly error: SyncError }
+  | { readonly kind: "not_indexed"; readonly projects: readonly string[]; readonly error: SyncError }
 
 export interface ProjectsAt {
   readonly place: Place
@@ -52,29 +52,24 @@ export async function registerProjects(at: ProjectsAt, tell: (news: ProjectNews)
   const directories = await localProjects(at)
   const news = newDirectories(at, map, directories)
   if (news.length === 0) return
-  const failed = (error: SyncError, directories: readonly string[]) =>
-    tell({ kind: "not_registered", directories, error })
   const planned = await planWith(at, map, directories)
-  if (!planned.ok) return failed(planned.error, news)
+  if (!planned.ok) return tell({ kind: "not_registered", directories: news, error: planned.error })
   const { api, plan } = planned.value
+  const wanted = plan.register.filter((entry) => isMeant(at, entry))
+  if (wanted.length > 0) tell({ kind: "found", directories: wanted.map(directoryOf) })
   let known = plan.map
-  const left: ProjectEntry[] = plan.register.filter(({ directory }) => news.includes(directory))
-  if (left.length > 0) tell({ kind: "found", directories: left.map(({ directory }) => directory) })
-  for (let entry = left[0]; entry !== undefined; entry = left[0]) {
-    const created = await asking(api.createProject({ name: entry.project, path: entry.permalink }))
-    if (!created.ok) {
-      failed(
-        created.error,
-        left.map(({ directory }) => directory),
-      )
-      break
-    }
-    left.shift()
+  const { failures } = await askEach(wanted, async (entry) => {
+    const created = await api.createProject({ name: entry.project, path: entry.permalink })
+    if (!created.ok) return created
     known = withEntry(known, entry)
     tell({ kind: "created", project: entry.project })
-  }
-  for (const problem of plan.problems) tell({ kind: "problem", problem })
-  writeMap(at.directory, known, plan.problems)
+    return created
+  })
+  for (const { entries, error } of failures)
+    tell({ kind: "not_registered", directories: entries.map(directoryOf), error })
+  const problems = plan.problems.filter(({ directory }) => news.includes(directory))
+  for (const problem of problems) tell({ kind: "problem", problem })
+  writeMap(at.directory, known, problems)
 }
 
 /** What a run would register, as far as that can be known; nothing is created. */
@@ -84,31 +79,65 @@ export async function projectsToCreate(at: ProjectsAt): Promise<readonly string[
   const news = newDirectories(at, map, directories)
   if (news.length === 0) return []
   const planned = await planWith(at, map, directories)
-  if (!planned.ok) return news
-  return planned.value.plan.register
-    .filter(({ directory }) => news.includes(directory))
-    .map(({ project }) => project)
+  const { register } = planned.ok ? planned.value.plan : planProjects({ directories, map, cloud: [] })
+  return register.filter((entry) => isMeant(at, entry)).map(({ project }) => project)
 }
 
-/** Asks the cloud to look at the projects of which this run changed files there. */
+/**
+ * Asks the cloud to look at the projects of which this run changed files there, and at those that an earlier run changed
+ * and nobody looked at: they were not registered then, or the cloud did not answer.
+ */
 export async function indexProjects(
   at: Pick<ProjectsAt, "place" | "directory">,
   cycle: Cycle,
   tell: (news: ProjectNews) => void,
 ): Promise<void> {
-  if (cycle.kind !== "performed") return
-  const projects = projectsOfPaths(readMap(at.directory), changedThere(cycle))
-  if (projects.length === 0) return
-  const api = await openAccount(at.place)
-  for (const { project, permalink } of projects) {
-    const asked = api.ok ? await asking(api.value.syncProject(permalink)) : api
-    if (!asked.ok) tell({ kind: "not_indexed", project, error: asked.error })
+  const before = readNames(changedFile(at.directory))
+  const changed = new Set([...before, ...changedThere(cycle)])
+  const projects = projectsOfPaths(readMap(at.directory), changed)
+  if (projects.length > 0) {
+    const api = await openAccount(at.place)
+    const asked = api.ok
+      ? await askEach(projects, ({ permalink }) => api.value.syncProject(permalink))
+      : { done: [], failures: [{ entries: projects, error: api.error }] }
+    for (const { entries, error } of asked.failures)
+      tell({ kind: "not_indexed", projects: entries.map(({ project }) => project), error })
+    for (const { prefix } of asked.done) changed.delete(prefix)
   }
+  if (changed.size !== before.length || before.some((each) => !changed.has(each)))
+    writeNames(changedFile(at.directory), [...changed])
 }
 
-async function asking<T>(answer: Promise<Result<T, AccountFailure>>): Promise<Result<T, SyncError>> {
-  const answered = await answer
-  return answered.ok ? answered : accountError(answered.error)
+interface Failure {
+  readonly entries: readonly ProjectEntry[]
+  readonly error: SyncError
+}
+
+/** One after the other. Where the trouble is not the one project's, the others would have it too and are not asked. */
+async function askEach(
+  entries: readonly ProjectEntry[],
+  ask: (entry: ProjectEntry) => Promise<Result<unknown, AccountFailure>>,
+): Promise<{ readonly done: readonly ProjectEntry[]; readonly failures: readonly Failure[] }> {
+  const done: ProjectEntry[] = []
+  const failures: Failure[] = []
+  for (const [index, entry] of entries.entries()) {
+    const answer = await ask(entry)
+    if (answer.ok) {
+      done.push(entry)
+      continue
+    }
+    const error = { code: "account", failure: answer.error } as const
+    if (!isOfOneProject(answer.error))
+      return { done, failures: [...failures, { entries: entries.slice(index), error }] }
+    failures.push({ entries: [entry], error })
+  }
+  return { done, failures }
+}
+
+const TOO_MANY_REQUESTS = 429
+
+function isOfOneProject(failure: AccountFailure): boolean {
+  return failure.kind === "not_found" || (failure.kind === "refused" && failure.status !== TOO_MANY_REQUESTS)
 }
 
 export function readMap(directory: string): ProjectMap {
@@ -139,8 +168,17 @@ function newDirectories(
   map: ProjectMap,
   directories: readonly string[],
 ): readonly string[] {
-  const told = new Set([...map.map((entry) => entry.directory), ...toldBefore(directory)])
+  const told = new Set([...map.map(directoryOf), ...readNames(toldFile(directory))])
   return directories.filter((each) => !told.has(each) && (only === undefined || only === each))
+}
+
+/** Also one that was said to be impossible: what stood in its way may be gone. */
+function isMeant({ only }: ProjectsAt, { directory }: ProjectEntry): boolean {
+  return only === undefined || only === directory
+}
+
+function directoryOf({ directory }: ProjectEntry): string {
+  return directory
 }
 
 interface Planned {
@@ -160,14 +198,16 @@ async function planWith(
   return ok({ api: api.value, plan: planProjects({ directories, map, cloud: listed.value.projects }) })
 }
 
-function changedThere({ performed }: Extract<Cycle, { kind: "performed" }>): readonly string[] {
-  return performed.outcomes.flatMap(({ kind, action }) =>
-    kind === "done"
-      ? action.steps.flatMap((step) =>
-          step.side !== "remote" ? [] : step.kind === "move" ? [step.path, step.to] : [step.path],
-        )
-      : [],
+/** Prefixes of the directories with a file that this run changed in the cloud. */
+function changedThere(cycle: Cycle): readonly string[] {
+  if (cycle.kind !== "performed") return []
+  const done = cycle.performed.outcomes.filter(({ kind }) => kind === "done")
+  const paths = done.flatMap(({ action }) =>
+    action.steps.flatMap((step) =>
+      step.side !== "remote" ? [] : step.kind === "move" ? [step.path, step.to] : [step.path],
+    ),
   )
+  return paths.filter((path) => path.includes("/")).map((path) => path.slice(0, path.indexOf("/") + 1))
 }
 
 function mapFile(directory: string): string {
@@ -178,16 +218,26 @@ function toldFile(directory: string): string {
   return join(directory, "projects-told.json")
 }
 
-/** Losing either costs one question to the cloud, and one message that was read before. */
-function writeMap(directory: string, map: ProjectMap, problems: readonly ProjectProblem[]): void {
-  const told = [...new Set([...toldBefore(directory), ...problems.map((each) => each.directory)])]
-  writePrivate(mapFile(directory), formatProjectMap(map))
-  if (problems.length > 0) writePrivate(toldFile(directory), `${JSON.stringify(told)}\n`)
+/** What nobody looked at yet. Written after a run: where that breaks off, the next change of the project makes up for it. */
+function changedFile(directory: string): string {
+  return join(directory, "projects-changed.json")
 }
 
-function toldBefore(directory: string): readonly string[] {
+/** Losing either costs one question to the cloud, and one message that was read before. */
+function writeMap(directory: string, map: ProjectMap, problems: readonly ProjectProblem[]): void {
+  writePrivate(mapFile(directory), formatProjectMap(map))
+  if (problems.length === 0) return
+  const told = new Set([...readNames(toldFile(directory)), ...problems.map((each) => each.directory)])
+  writeNames(toldFile(directory), [...told])
+}
+
+function writeNames(file: string, names: readonly string[]): void {
+  writePrivate(file, `${JSON.stringify(names)}\n`)
+}
+
+function readNames(file: string): readonly string[] {
   try {
-    const value: unknown = JSON.parse(readText(toldFile(directory)) ?? "[]")
+    const value: unknown = JSON.parse(readText(file) ?? "[]")
     return Array.isArray(value) ? value.filter((each) => typeof each === "string") : []
   } catch {
     return []

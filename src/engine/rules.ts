@@ -2,7 +2,7 @@
  * Reads the ignore patterns in force: the global `.bmignore` and one per project. Keeps the rclone form of the global
  * ones beside it, made anew when it is not what the patterns say.
  *
- * Patterns that are there and cannot be read are never taken for none: what they keep here would be uploaded.
+ * A sync never takes patterns that are there and cannot be read for none: what they keep here would be uploaded.
  */
 
 import { readFileSync } from "node:fs"
@@ -105,7 +105,6 @@ interface ProjectFile {
   readonly read: Result<FileRead, DiskError>
 }
 
-/** A project that cannot be looked into has nothing that could be uploaded. */
 async function projectFiles(disk: Disk): Promise<readonly ProjectFile[]> {
   const files: ProjectFile[] = []
   const root = await disk.readDirectory("")
@@ -114,10 +113,16 @@ async function projectFiles(disk: Disk): Promise<readonly ProjectFile[]> {
     if (stat?.kind !== "directory" || nameBase64 !== undefined || isReserved(name)) continue
     const path = `${name}/${IGNORE_FILE}`
     const at = await disk.stat(path)
-    if (!at.ok || at.value?.kind !== "file" || at.value.sizeBytes > IGNORE_BYTES_MAX) continue
-    files.push({ project: name, path, read: await disk.readFile(path) })
+    if (!at.ok && isShut(at.error)) continue
+    if (at.ok && (at.value?.kind !== "file" || at.value.sizeBytes > IGNORE_BYTES_MAX)) continue
+    files.push({ project: name, path, read: at.ok ? await disk.readFile(path) : at })
   }
   return files
+}
+
+/** A project that cannot be looked into has nothing that could be uploaded, and is reported by the run. */
+function isShut({ errno }: DiskError): boolean {
+  return errno === "EACCES" || errno === "EPERM" || errno === "ELOOP"
 }
 
 /** Between the look at it and the attempt to read it. */

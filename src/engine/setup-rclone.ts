@@ -15,7 +15,7 @@ import { installCommand, runInstall } from "../rclone/install.ts"
 import type { OpenRclone } from "../rclone/rclone-store.ts"
 import type { Answer } from "../store/store.ts"
 import type { Place } from "./config.ts"
-import { type Found, openRclone, rcloneAt } from "./rclone-access.ts"
+import { openRclone, rcloneAt } from "./rclone-access.ts"
 import type { RcloneRemote } from "./remote.ts"
 import type { StepResult } from "./setup.ts"
 
@@ -65,16 +65,14 @@ export async function findOrInstall(
   const { error } = found
   const isMissing = error.code === "rclone_missing" && error.why === "missing"
   if (!isMissing || installing === undefined) return found
-  const installed = await install(place, syncDir, installing)
-  return installed === undefined ? found : ok({ version: installed.version.text, result: "installed" })
+  if (!(await install(place, syncDir, installing))) return found
+  // What came may still be too old, and then that is what is wrong.
+  const installed = await rcloneAt(place, [syncDir])
+  return installed.ok ? ok({ version: installed.value.version.text, result: "installed" }) : installed
 }
 
-/** Nothing where there is no package manager, the user does not want it, or it did not bring one that can be used. */
-async function install(
-  place: Place,
-  syncDir: string,
-  { ask, onOutput }: InstallOffer,
-): Promise<Found | undefined> {
+/** False where there is no package manager, the user does not want it, or it failed. */
+async function install(place: Place, syncDir: string, { ask, onOutput }: InstallOffer): Promise<boolean> {
   const environment = place.environment ?? {}
   const directories = (environment.PATH ?? environment.Path ?? "").split(delimiter)
   const programOf = (name: string) =>
@@ -86,11 +84,9 @@ async function install(
     has: (name) => programOf(name) !== undefined,
   })
   const program = command === undefined ? undefined : programOf(command.command)
-  if (command === undefined || program === undefined || !(await ask(command.shown))) return undefined
+  if (command === undefined || program === undefined || !(await ask(command.shown))) return false
   const ended = await runInstall(command, { program, environment, onOutput })
-  if (ended.kind !== "ended" || ended.code !== 0) return undefined
-  const found = await rcloneAt(place, [syncDir])
-  return found.ok ? found.value : undefined
+  return ended.kind === "ended" && ended.code === 0
 }
 
 /** What lies in our own directory is little, and where it is not there the root is looked at. */

@@ -70,11 +70,13 @@ function objectOf(
   return remote.isTimeSlow || !remote.keepsTimes ? about : { ...about, mtimeMs: Math.round(timeMs) }
 }
 
-function fileOf({ checksum }: RcloneRemote, item: unknown): ListedFile {
+function fileOf({ checksum, isTimeSlow, isLocal }: RcloneRemote, item: unknown): ListedFile {
   const key = fromRcloneName(text(member(item, "Path")))
   const size = member(item, "Size")
   const sizeBytes = typeof size === "number" ? size : -1
-  const timeMs = timeOf(text(member(item, "ModTime")))
+  const shownMs = timeOf(text(member(item, "ModTime")))
+  // Of when an object was stored a listing tells milliseconds, and a look only seconds.
+  const timeMs = shownMs !== undefined && isTimeSlow ? Math.floor(shownMs / 1000) * 1000 : shownMs
   const sum = checksum === undefined ? "" : text(member(member(item, "Hashes"), checksum))
   const time = timeMs === undefined ? {} : { timeMs }
   if (sizeBytes < 0) return { key, sizeBytes, ...time }
@@ -82,7 +84,7 @@ function fileOf({ checksum }: RcloneRemote, item: unknown): ListedFile {
     return { key, sizeBytes, ...time, etag: checksumToken(sizeBytes, checksum, sum) }
   return timeMs === undefined
     ? { key, sizeBytes }
-    : { key, sizeBytes, timeMs, etag: timeToken(sizeBytes, timeMs, bornAt(item)) }
+    : { key, sizeBytes, timeMs, etag: timeToken(sizeBytes, timeMs, isLocal ? bornAt(item) : undefined) }
 }
 
 function bornAt(item: unknown): string | undefined {

@@ -20,7 +20,7 @@ export interface Rc {
 }
 
 const SOCKETS_MAX = 64
-/** Nothing more is heard of a body for this long. */
+/** Nothing is heard for this long of the body that was asked for, or nothing more. */
 const IDLE_MS_MAX = 90_000
 
 export function openRc(child: RcloneChild): Rc {
@@ -41,11 +41,9 @@ export function openRc(child: RcloneChild): Rc {
     },
     async open(remote, path) {
       const encoded = `[${remote}]/${path}`.split("/").map(encodeURIComponent).join("/")
-      const sent = await attempt(() => send({ ...to, method: "GET", path: `/${encoded}` }), failed)
-      if (!sent.ok || sent.value.statusCode === 200) {
-        if (sent.ok) sent.value.setTimeout(IDLE_MS_MAX, () => sent.value.destroy(new Error("ETIMEDOUT")))
-        return sent
-      }
+      const options = { ...to, method: "GET", path: `/${encoded}`, timeout: IDLE_MS_MAX }
+      const sent = await attempt(() => send(options), failed)
+      if (!sent.ok || sent.value.statusCode === 200) return sent
       const read = await attempt(() => textOf(sent.value), failed)
       if (!read.ok) return read
       const status = sent.value.statusCode ?? 0
@@ -62,7 +60,9 @@ const ENDED: Failure = { kind: "unreachable", detail: "rclone ended", via: "rclo
 function send(options: RequestOptions, body?: Uint8Array, signal?: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const sending = request({ ...options, ...(signal !== undefined && { signal }) }, resolve)
-    sending.once("error", reject)
+    sending.on("timeout", () => sending.destroy(new Error("it took too long")))
+    // Whoever reads the answer hears of it where it breaks after that began.
+    sending.on("error", reject)
     sending.end(body)
   })
 }

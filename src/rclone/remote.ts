@@ -48,7 +48,9 @@ export async function lookUpRemote(
   const names = await rc.call("config/listremotes", {}, { withinMs: WITHIN_MS })
   if (!names.ok) return names
   if (!list(member(names.value, "remotes")).includes(name)) return err({ kind: "unknown_name" })
-  const fs = `${name}:${path}`
+  // With the slash a directory is meant: else some storages are asked whether it is a file, and where they do not answer
+  // rclone takes it for one.
+  const fs = path === "" ? `${name}:` : `${name}:${path}/`
   const info = await rc.call("operations/fsinfo", { fs }, { withinMs: WITHIN_MS })
   if (!info.ok) return info
   const remote = remoteOf(fs, info.value)

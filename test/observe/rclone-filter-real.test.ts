@@ -158,7 +158,9 @@ function randomPattern(prng: Prng): string {
 function likePath(prng: Prng): string {
   const path = prng.pick(TREE)
   const from = prng.chance(0.5) ? 0 : prng.below(path.length)
-  return [...path.slice(from)].map((char) => (prng.chance(0.25) ? sayOtherwise(char, prng) : char)).join("")
+  return Array.from(path.slice(from), (char) => (prng.chance(0.25) ? sayOtherwise(char, prng) : char)).join(
+    "",
+  )
 }
 
 function sayOtherwise(char: string, prng: Prng): string {

@@ -45,13 +45,13 @@ const DEATHS: readonly Death[] = [
     rule: "says that something may have changed where rclone is killed while it uploads",
     at: { ...on("PUT"), number: 3 },
     args: ["--json"],
-    says: /"message":"[^"]*rclone ended.*"why":"the run broke off in the middle.*"changed":true/,
+    says: /"message":"[^"]*by way of rclone.*"why":"the run broke off in the middle.*"changed":true/,
   },
   {
-    rule: "names rclone in plain words where it is killed while it uploads",
-    at: { ...on("PUT"), number: 1 },
+    rule: "says in plain words that rclone ended, and what to do",
+    at: { ...on("LIST"), number: 1 },
     args: [],
-    says: /Error: .*rclone ended/,
+    says: /^Error: Cannot reach the cloud by way of rclone \(rclone ended\)[^]*Fix .*run it again: nothing is lost/,
   },
 ]
 

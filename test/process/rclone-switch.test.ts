@@ -150,8 +150,9 @@ describeEachRclone((rclone) => {
       test(
         "a large file that was sent natively is the same one by way of rclone",
         async () => {
-          const { world, device } = await newWorld(server(), rclone.path)
-          const here = device("here")
+          const { world } = await newWorld(server(), rclone.path)
+          const r = { ...world.section, endpoint: server().endpoint }
+          const here = world.rcloneDevice("here", { env: world.keys, sections: { r } })
           put(here.dir, "large.md", "large ".repeat(3 * MIB))
           put(here.dir, "small.md", "small\n")
           const before = notesIn(here.dir)
