@@ -51,7 +51,8 @@ type Failed = Extract<ProjectNews, { error: unknown }>
 function saidOf({ error }: Failed): string {
   const { message, fix } = describeError(error)
   const way = fix.find((each) => each !== LATER)
-  return way === undefined ? message : `${message} (${way.command ?? way.text})`
+  if (way === undefined) return message
+  return `${message}; ${way.command === undefined ? way.text : `run ${way.command}`}`
 }
 
 function dataOf(news: ProjectNews): object {

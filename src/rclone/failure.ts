@@ -11,7 +11,7 @@ import type { Failure, FailureKind } from "../store/store.ts"
 const RULES: readonly (readonly [RegExp, FailureKind])[] = [
   [/\b(NoSuchBucket)\b/, "no_bucket"],
   // What rclone says of a directory that it could not see.
-  [/(is a file not a directory)/, "unreachable"],
+  [/(?<!dirExists failed: )(is a file not a directory)/, "unreachable"],
   [/\b(ExpiredToken\w*|TokenRefreshRequired|token (?:has )?expired)/i, "expired"],
   [
     /\b(InvalidAccessKeyId|XAdminUserNotFound|SignatureDoesNotMatch|InvalidSignature|InvalidToken)\b/,
@@ -51,8 +51,14 @@ const RULES: readonly (readonly [RegExp, FailureKind])[] = [
     /(file name too long|KeyTooLongError|invalid file ?name|invalid argument|not a directory|is a directory|illegal\w*|400 Bad Request|404 Not Found|409 Conflict)/i,
     "refused",
   ],
-  [/(not supported|not implemented|NotImplemented|method not allowed|didn't find backend)/i, "not_implemented"],
+  [
+    /(not supported|not implemented|NotImplemented|method not allowed|didn't find backend)/i,
+    "not_implemented",
+  ],
 ]
+
+/** The detail where rclone could not see that it is a directory, or where it is none. */
+export const TAKEN_FOR_A_FILE = "is a file not a directory"
 
 /** The detail where a name lies below that of a file. */
 export const NOT_A_DIRECTORY = "not a directory"

@@ -60,7 +60,7 @@ const ENDED: Failure = { kind: "unreachable", detail: "rclone ended", via: "rclo
 function send(options: RequestOptions, body?: Uint8Array, signal?: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const sending = request({ ...options, ...(signal !== undefined && { signal }) }, resolve)
-    sending.on("timeout", () => sending.destroy(new Error("it took too long")))
+    sending.on("timeout", () => sending.destroy(new DOMException("", "TimeoutError")))
     // Whoever reads the answer hears of it where it breaks after that began.
     sending.on("error", reject)
     sending.end(body)

@@ -62,7 +62,11 @@ async function listDirectory(
     ...(checksum !== undefined && { hashTypes: [checksum] }),
   }
   const input = { fs, remote: directory.replace(/\/$/, ""), opt, ...configOf(remote) }
-  const listed = await ask("operations/list", input, { withinMs: LIST_MS_MAX, isRepeatable: true })
+  const listed = await ask("operations/list", input, {
+    withinMs: LIST_MS_MAX,
+    isRepeatable: true,
+    isAllOrNothing: true,
+  })
   return listed.ok ? ok(pageOf(remote, listed.value)) : listed
 }
 

@@ -4,6 +4,8 @@ import type { IncomingMessage } from "node:http"
 import type { Random } from "../model/ports.ts"
 import { err, type Result } from "../model/result.ts"
 import type { Answer, Failure } from "../store/store.ts"
+import { member, text } from "./answers.ts"
+import { failureOf } from "./failure.ts"
 import { toRcloneName } from "./name.ts"
 import type { Rc } from "./rc.ts"
 import type { RcloneRemote } from "./remote.ts"
@@ -14,6 +16,8 @@ export interface AskOptions {
   readonly withinMs: number
   /** Asking twice is as good as once, whatever became of the first time. */
   readonly isRepeatable: boolean
+  /** What rclone could not read, passed over and only counted makes it a failure. */
+  readonly isAllOrNothing?: boolean
 }
 
 export interface RcloneSide {
@@ -56,13 +60,36 @@ export function openRcloneSide(
       const names = Object.entries(input).filter(isName)
       if (names.some(([, name]) => NO_PATH.test(name))) return err({ kind: "refused", detail: "no path" })
       const said = Object.fromEntries(names.map(([field, name]) => [field, toRcloneName(name)]))
-      return again(options, (withinMs) => rc.call(command, { ...input, ...said }, { withinMs }))
+      return again(options, (withinMs) => {
+        const asked = { ...input, ...said }
+        return options.isAllOrNothing === true
+          ? callWhole(at, { command, input: asked, withinMs })
+          : rc.call(command, asked, { withinMs })
+      })
     },
     open: (key) =>
       again({ withinMs: OPEN_MS_MAX, isRepeatable: true }, () => rc.open(remote.fs, toRcloneName(key))),
   }
 }
 
+/** Each time under a name of its own, for the counts of an earlier one would say nothing about this. */
+async function callWhole(
+  { rc, random }: { readonly rc: Rc; readonly random: Random },
+  at: { readonly command: string; readonly input: object; readonly withinMs: number },
+): Answer<unknown> {
+  const { command, input, withinMs } = at
+  const group = random.hex128()
+  const answered = await rc.call(command, { ...input, _group: group }, { withinMs })
+  const counted = await rc.call("core/stats", { group }, { withinMs: COUNT_MS_MAX })
+  await rc.call("core/stats-delete", { group }, { withinMs: COUNT_MS_MAX })
+  if (!answered.ok) return answered
+  if (!counted.ok) return counted
+  return member(counted.value, "errors") === 0
+    ? answered
+    : err(failureOf(text(member(counted.value, "lastError"))))
+}
+
+const COUNT_MS_MAX = 10_000
 const OPEN_MS_MAX = 60_000
 const NAMES = new Set(["remote", "srcRemote", "dstRemote"])
 /** The root has no name. Of others some storages would take `a/..` for it, and put a file in its place. */

@@ -9,9 +9,9 @@
 import { createHash } from "node:crypto"
 import { err, ok } from "../model/result.ts"
 import { ALGORITHMS, checksumIn, checksumToken } from "../store/checksum.ts"
-import type { Answer, Body, Etag, Metadata, ObjectStore, Upload, Written } from "../store/store.ts"
+import type { Answer, Body, Etag, Failure, Metadata, ObjectStore, Upload, Written } from "../store/store.ts"
 import { list, member, text } from "./answers.ts"
-import { UNKNOWN } from "./failure.ts"
+import { TAKEN_FOR_A_FILE, UNKNOWN } from "./failure.ts"
 import { look } from "./reading.ts"
 import { configOf } from "./remote.ts"
 import type { RcloneSide } from "./side.ts"
@@ -117,6 +117,8 @@ async function moveOrCopy(
 ): Answer<unknown> {
   const { fs } = side.remote
   const input = { srcFs: fs, srcRemote: from, dstFs: fs, dstRemote: to }
+  const free = await hasNoneBelow(side, to, left())
+  if (!free.ok) return free
   const send = (looksFirst: boolean): Answer<unknown> =>
     left() <= 0
       ? Promise.resolve(err({ kind: "too_late", detail: "" }))
@@ -132,6 +134,27 @@ async function moveOrCopy(
   // Some storages rename onto nothing only.
   if (moved.ok || (moved.error.kind !== "refused" && moved.error.detail !== UNKNOWN)) return moved
   return send(true)
+}
+
+/** Some storages move a file to the name of a directory, and everything that was in there is gone. */
+async function hasNoneBelow({ ask, remote }: RcloneSide, key: string, withinMs: number): Answer<void> {
+  if (remote.isBucketBased || remote.isLocal) return ok(undefined)
+  const input = {
+    fs: remote.fs,
+    remote: key,
+    opt: { noModTime: true, noMimeType: true },
+    ...configOf(remote),
+  }
+  const listed = await ask("operations/list", input, { withinMs, isRepeatable: true })
+  if (!listed.ok) return isOfAFile(listed.error) ? ok(undefined) : listed
+  return list(member(listed.value, "list")).length === 0
+    ? ok(undefined)
+    : err({ kind: "refused", detail: "is a directory", via: "rclone" })
+}
+
+/** Each storage has its own word for the directory that a file is not. */
+function isOfAFile({ kind, detail }: Failure): boolean {
+  return kind === "not_found" || kind === "refused" || detail === TAKEN_FOR_A_FILE || detail === UNKNOWN
 }
 
 /** What is left of the time in which all requests of one write must be through, that is from now. */
