@@ -5,6 +5,8 @@
  * no URL here, for a parser would drop them without a word. Nothing stands before the host that could pose as it.
  */
 
+import { isLoopback } from "../model/loopback.ts"
+
 export function parseSafeUrl(text: unknown): URL | undefined {
   if (typeof text !== "string" || text.length > URL_LENGTH_MAX || UNSPEAKABLE.test(text)) return undefined
   const url = URL.canParse(text) ? new URL(text) : undefined
@@ -16,10 +18,6 @@ export function parseSafeUrl(text: unknown): URL | undefined {
 /** In its normal form; `undefined` where it is not safe to show. */
 export function safeHref(text: unknown): string | undefined {
   return parseSafeUrl(text)?.href
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
 const URL_LENGTH_MAX = 2048

@@ -228,6 +228,15 @@ export function writePrivate(
   }
 }
 
+/** Of small files whose loss costs little: one that cannot be read is as good as none. */
+export function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8")
+  } catch {
+    return undefined
+  }
+}
+
 export function makePrivateDirectory(directory: string): Result<void, SyncError> {
   try {
     mkdirSync(directory, { recursive: true, mode: PRIVATE_DIRECTORY })

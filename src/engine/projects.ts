@@ -6,7 +6,6 @@
  * cannot be registered is said once. Without new directories and changed files nobody is asked.
  */
 
-import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { CloudApi } from "../cloud/api.ts"
 import { planProjects, projectDirectories, type ProjectProblem } from "../cloud/projects.ts"
@@ -25,7 +24,7 @@ import type { SyncError } from "../model/errors.ts"
 import type { IgnoreRules } from "../observe/ignore.ts"
 import { ok, type Result } from "../model/result.ts"
 import { accountError, openAccount } from "./account.ts"
-import { type Place, writePrivate } from "./config.ts"
+import { type Place, readIfThere, writePrivate } from "./config.ts"
 import type { Cycle } from "./cycle.ts"
 
 /** What there is to tell, in the order in which it happens. */
@@ -141,7 +140,7 @@ function isOfOneProject(failure: AccountFailure): boolean {
 }
 
 export function readMap(directory: string): ProjectMap {
-  const text = readText(mapFile(directory))
+  const text = readIfThere(mapFile(directory))
   return (text === undefined ? undefined : parseProjectMap(text)) ?? EMPTY_PROJECT_MAP
 }
 
@@ -237,17 +236,9 @@ function writeNames(file: string, names: readonly string[]): void {
 
 function readNames(file: string): readonly string[] {
   try {
-    const value: unknown = JSON.parse(readText(file) ?? "[]")
+    const value: unknown = JSON.parse(readIfThere(file) ?? "[]")
     return Array.isArray(value) ? value.filter((each) => typeof each === "string") : []
   } catch {
     return []
-  }
-}
-
-function readText(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8")
-  } catch {
-    return undefined
   }
 }

@@ -4,10 +4,9 @@
  * Losing one costs a request or a wait, never a note; so they are replaced in one step and not made durable.
  */
 
-import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { ObjectDeps } from "../backend/object.ts"
-import { writePrivate } from "./config.ts"
+import { readIfThere, writePrivate } from "./config.ts"
 
 type Memory = ObjectDeps["memory"]
 type Name = Parameters<Memory["read"]>[0]
@@ -27,7 +26,7 @@ export function smallMemory(known: string | undefined): SmallMemory {
   }
   return {
     memory: {
-      read: (name) => (directory === undefined ? unkept.get(name) : readText(fileOf(directory, name))),
+      read: (name) => (directory === undefined ? unkept.get(name) : readIfThere(fileOf(directory, name))),
       write,
     },
     keepIn(chosen) {
@@ -40,12 +39,4 @@ export function smallMemory(known: string | undefined): SmallMemory {
 
 function fileOf(directory: string, name: Name): string {
   return join(directory, `remote-${name}`)
-}
-
-function readText(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8")
-  } catch {
-    return undefined
-  }
 }

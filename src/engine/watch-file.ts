@@ -3,9 +3,9 @@
  * waits for the user. `bm cloud status` reads it; a process that is gone watches no more, whatever the file says.
  */
 
-import { readFileSync, rmSync } from "node:fs"
+import { rmSync } from "node:fs"
 import { join } from "node:path"
-import { writePrivate } from "./config.ts"
+import { readIfThere, writePrivate } from "./config.ts"
 
 export interface Heartbeat {
   readonly schema: "bm.watch/1"
@@ -31,7 +31,7 @@ export function removeHeartbeat(directory: string): void {
 
 /** As it was left: whoever reads it looks whether that process lives. */
 export function readHeartbeat(directory: string): Heartbeat | undefined {
-  return parse(readText(fileOf(directory)))
+  return parse(readIfThere(fileOf(directory)))
 }
 
 function parse(text: string | undefined): Heartbeat | undefined {
@@ -40,14 +40,6 @@ function parse(text: string | undefined): Heartbeat | undefined {
     return typeof value === "object" && value !== null && "schema" in value && value.schema === "bm.watch/1"
       ? (value as Heartbeat)
       : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function readText(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8")
   } catch {
     return undefined
   }

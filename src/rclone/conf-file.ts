@@ -29,7 +29,7 @@ import {
 import { platform } from "node:os"
 import { basename, dirname, join, resolve } from "node:path"
 import { err, ok, type Result } from "../model/result.ts"
-import { attempt } from "./attempt.ts"
+import { attempt } from "../model/attempt.ts"
 import { type Conf, type ConfTrouble, parseConf } from "./conf.ts"
 
 export interface ConfFile {

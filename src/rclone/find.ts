@@ -10,7 +10,7 @@ import { execFile } from "node:child_process"
 import { accessSync, constants, realpathSync, statSync } from "node:fs"
 import { dirname, parse, posix, win32 } from "node:path"
 import { err, ok, type Result } from "../model/result.ts"
-import { attempt } from "./attempt.ts"
+import { attempt } from "../model/attempt.ts"
 
 export interface Surroundings {
   readonly platform: NodeJS.Platform

@@ -7,7 +7,7 @@
 
 import { spawn } from "node:child_process"
 import { parse } from "node:path"
-import { attempt, wordOf } from "./attempt.ts"
+import { attempt, wordOf } from "../model/attempt.ts"
 import type { Environment } from "./find.ts"
 
 export interface InstallCommand {

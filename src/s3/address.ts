@@ -5,6 +5,7 @@
  * A URL holds no key pair, and an endpoint without TLS lies on this machine.
  */
 
+import { isLoopback } from "../model/loopback.ts"
 import { err, ok, type Result } from "../model/result.ts"
 
 export interface S3Address {
@@ -86,10 +87,6 @@ function parseEndpoint(text: string): Result<string, string> {
     return err("an endpoint that is not on this machine must begin with https://")
   if (url.search !== "" || url.hash !== "") return err(`the endpoint must not have parameters: ${HOW}`)
   return ok(url.href.replace(/\/+$/, ""))
-}
-
-export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
 function toUrl({ bucket, prefix, endpoint, region }: Omit<S3Address, "url">): string {

@@ -19,7 +19,7 @@ import {
 } from "node:fs"
 import { dirname } from "node:path"
 import type { Result } from "../model/result.ts"
-import { attempt } from "./attempt.ts"
+import { attempt } from "../model/attempt.ts"
 
 const PRIVATE_FILE = 0o600
 const PRIVATE_DIRECTORY = 0o700

@@ -7,7 +7,7 @@ import { execFile } from "node:child_process"
 import { lstatSync } from "node:fs"
 import { platform, userInfo } from "node:os"
 import { setTimeout as wait } from "node:timers/promises"
-import { attempt } from "./attempt.ts"
+import { attempt } from "../model/attempt.ts"
 import type { Machine, RunProgram } from "./manager.ts"
 
 type Environment = Machine["environment"]

@@ -3,7 +3,8 @@
  */
 
 import { describe, expect, test } from "vitest"
-import { isLoopback, parseS3Url, type S3Address } from "../../src/s3/address.ts"
+import { isLoopback } from "../../src/model/loopback.ts"
+import { parseS3Url, type S3Address } from "../../src/s3/address.ts"
 
 type Good = Omit<S3Address, "url"> & { readonly text: string; readonly url?: string }
 

@@ -4,7 +4,7 @@
  * Only errors that have such a word become values; any other is our failure and goes on as it is.
  */
 
-import { err, ok, type Result } from "../model/result.ts"
+import { err, ok, type Result } from "./result.ts"
 
 export function attempt<T>(work: () => T): Result<T, string> {
   try {
