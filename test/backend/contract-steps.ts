@@ -17,6 +17,7 @@ import {
   moving,
   MTIME_MS,
   removing,
+  skipUnlessMoved,
   type Storage,
   streamOf,
   value,
@@ -157,10 +158,7 @@ export function removingRules({ storage, one }: Get): void {
 }
 
 export function movingRules({ storage, one, two }: Get): void {
-  beforeEach((context) => {
-    if (!one().capabilities.canMove)
-      context.skip("nothing is moved here: the server keeps no condition of a copy")
-  })
+  beforeEach((context) => skipUnlessMoved(context, one()))
 
   test.each(["b.md", "new/deep/b.md", "d/b.md"])("moves to %j with bytes and time", async (to) => {
     await storage().write("d/a.md", "text", MTIME_MS)

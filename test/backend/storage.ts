@@ -11,6 +11,7 @@ import { type Applied, type Backend, type Content, ContentLost } from "../../src
 import type { Result } from "../../src/model/result.ts"
 import type { Failure, ObjectStore } from "../../src/store/store.ts"
 import type { Verdict } from "../../src/store/verdict.ts"
+import type { TestContext } from "vitest"
 
 export type DeviceName = "one" | "two"
 
@@ -253,4 +254,9 @@ export function removing(path: string, expected: Version): Operation {
 
 export function moving(path: string, to: string, expected: Version): Operation {
   return operation({ kind: "move", side: "remote", path: mustPath(path), to: mustPath(to), expected })
+}
+
+/** Skips a test of moving where the server keeps no condition of a copy, and nothing is moved outside of a lease. */
+export function skipUnlessMoved(context: TestContext, { capabilities }: Backend): void {
+  if (!capabilities.canMove) context.skip("nothing is moved here: the server keeps no condition of a copy")
 }
