@@ -23,6 +23,14 @@ export function toldByRclone({ code, detail }: Trouble): Told | undefined {
         message: `The storage does not accept what rclone.conf has for it${word}`,
         fix: [CONFIG],
       }
+    // A storage that is only looked at gives no reason: the key may be wrong, or may not do this.
+    case "denied":
+      return {
+        exit: 1,
+        code: "credentials",
+        message: `The storage does not let rclone in with what rclone.conf has for it${word}`,
+        fix: [CONFIG, { text: "or let that key list, get, put and delete there" }],
+      }
     case "no_bucket":
       return {
         exit: 1,
@@ -43,6 +51,16 @@ export function toldByRclone({ code, detail }: Trouble): Told | undefined {
             ? { text: "run it again: nothing is lost, the next run goes on from here" }
             : { text: "look whether the network is up; nothing is lost, the next run goes on from here" },
           { command: "bm doctor", text: "see what answers and what does not" },
+        ],
+      }
+    case "unsupported":
+      return {
+        exit: 1,
+        code: "cloud_unreachable",
+        message: `This rclone cannot do that with this remote${word}`,
+        fix: [
+          { text: "bring rclone up to date, where the remote is one that a later version knows" },
+          CONFIG,
         ],
       }
     default:

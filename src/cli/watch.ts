@@ -2,20 +2,22 @@
  * `bm sync --watch`: runs on every change here and at an interval, and says only what happened.
  *
  * One line for each trouble and one when it is over; what waits for the user is said once. It never reads standard input,
- * and ends cleanly when it is told to.
+ * and ends cleanly when it is told to, or when nobody is left to read what it says.
  */
 
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Ending, PlannedRun, SyncError, Watching } from "../index.ts"
 import type { BmCommand } from "./command.ts"
-import { type OneRun, runOnce } from "./commands/bisync.ts"
+import { type OneRun, type RanOnce, runOnce } from "./commands/bisync.ts"
 import { describeError, type ErrorText } from "./error-text.ts"
 import { escapeForTerminal, plural } from "./format.ts"
 import type { Output } from "./output.ts"
 import { planDocument } from "./plan-document.ts"
+import { noticeLines } from "./plan-text.ts"
 import { stopOnSignals } from "./signals.ts"
 import { VERSION } from "./version.ts"
+import { makeVoice, type Voice } from "./watch-voice.ts"
 
 type Engine = typeof import("../index.ts")
 
@@ -27,12 +29,6 @@ export interface WatchRun {
   readonly intervalS: number | undefined
 }
 
-/** What was said last, so that it is not said again. */
-interface Said {
-  trouble: string | undefined
-  blocked: Blocked | undefined
-}
-
 interface Blocked {
   readonly message: string
   readonly command: string | null
@@ -41,96 +37,140 @@ interface Blocked {
 
 export async function runWatch(watch: WatchRun): Promise<number> {
   const { bm, command, output } = watch
-  const { place, holder } = command.context
+  const { place, holder, stderr } = command.context
+  const voice = makeVoice(output, { stderr, isSilent: output.isJson })
   let hint: () => void = () => undefined
-  const timed = withTime(output)
+  let isEnding = false
+  let end: () => void = () => {
+    isEnding = true
+  }
   const opened = bm.openWatching(place, {
     onHint: () => hint(),
-    onTrouble: (word) => timed.note(`changes here are seen at the interval only (${word})`),
+    onTrouble: (word) => voice.remark(`changes here are seen at the interval only (${word})`),
   })
   if (!opened.ok) return output.fail(opened.error)
   const watching = opened.value
   const intervalS = watch.intervalS ?? watching.config.autoSyncIntervalS
+  const stop = stopOnSignals({ onStop: () => end(), alsoOnHangup: true })
+  outliveReaders(command, () => end())
   output.line(
     `Watching ${escapeForTerminal(bm.shortenHome(watching.config.syncDir, place.home))}, every ${intervalS}s. Ctrl+C to stop.`,
   )
   output.json({ ...event("watch.started"), interval_s: intervalS, pid: holder.pid })
-  const said: Said = { trouble: undefined, blocked: undefined }
-  let stopLoop: () => void = () => undefined
-  const stop = stopOnSignals({ onStop: () => stopLoop(), alsoOnHangup: true })
+  const at: At = { voice, watching, stop, blocked: undefined, isPartial: false }
   try {
-    await watching.watchAgain()
-    const beat = (atMs: number) =>
-      watching.beat({
-        schema: "bm.watch/1",
-        pid: holder.pid,
-        host: holder.host,
-        interval_s: intervalS,
-        next_at: new Date(atMs).toISOString(),
-        blocked: said.blocked ?? null,
-      })
+    await watching.watch()
     const loop = bm.startLoop({
       intervalMs: intervalS * 1000,
       clock: bm.clock,
       random: Math.random,
-      run: () => tick({ ...watch, output: timed }, { watching, said, stop }),
-      onNext: beat,
+      run: () => tick(watch, at),
+      onNext: (atMs) =>
+        watching.beat({
+          schema: "bm.watch/1",
+          pid: holder.pid,
+          host: holder.host,
+          interval_s: intervalS,
+          next_at: new Date(atMs).toISOString(),
+          blocked: at.blocked ?? null,
+        }),
     })
     hint = loop.hint
-    stopLoop = loop.stop
-    if (stop.isStopped()) loop.stop()
+    end = loop.stop
+    if (isEnding) loop.stop()
     const runs = await loop.ended
     output.line(`Stopped after ${plural(runs, "run")}; nothing is half done.`)
     output.json({ ...event("watch.stopped"), reason: "signal", runs })
     return 0
   } finally {
-    stop.release()
     await watching.close()
+    stop.release()
   }
 }
 
-async function tick(
-  { bm, command, output, options }: WatchRun,
-  at: {
-    readonly watching: Watching
-    readonly said: Said
-    readonly stop: { isStopped(): boolean }
-  },
-): Promise<Ending> {
-  const { watching, said, stop } = at
-  const run = { ...options, isDryRun: false, isResync: false }
+/** What the runs of one watch share. */
+interface At {
+  readonly voice: Voice
+  readonly watching: Watching
+  readonly stop: { isStopped(): boolean }
+  blocked: Blocked | undefined
+  /** The last run had nothing to do, and could not look at everything. */
+  isPartial: boolean
+}
+
+async function tick(watch: WatchRun, at: At): Promise<Ending> {
+  const { bm, command, options } = watch
+  const { voice, watching, stop } = at
+  // First of all: whatever changes from here on is hinted at, and what changed before is found by the run.
+  await watching.watch()
+  // Who finds the lock taken is told since when this run works, not since when the watcher waits.
+  const holder = { ...options.holder, since: new Date().toISOString() }
+  const run = { ...options, holder, isDryRun: false, isResync: false }
+  const output = voice.runOutput()
   const ran = await runOnce({ bm, command, output, options: run, isQuietWhenIdle: true }, stop)
-  if (ran.error === undefined) {
-    if (ran.exit === 1) return "away"
-    if (said.trouble !== undefined) await watching.watchAgain()
-    if (said.trouble !== undefined && !ran.isTold) output.line("✓ Syncing again")
-    said.trouble = undefined
-    said.blocked = undefined
-    return "done"
-  }
+  if (ran.error === undefined) return finished(watch, at, { ran, output })
   const ending = endingOf(ran.error)
   if (ending === "busy") return ending
-  const text = describeError(ran.error)
-  if (said.trouble === text.message) return ending
-  said.trouble = text.message
-  output.line(`Error: ${text.message}`)
-  if (ending !== "blocked") {
-    output.json({ ...event("watch.trouble"), code: text.code, message: text.message })
-    return ending
+  if (ran.error.code === "root_changed") await watching.unwatch()
+  if (ending === "blocked") await block(watch, at, ran.error)
+  else complain(watch, at, describeError(ran.error))
+  return ending
+}
+
+async function finished(
+  watch: WatchRun,
+  at: At,
+  { ran, output }: { readonly ran: RanOnce; readonly output: Output },
+): Promise<Ending> {
+  const { exit, isTold } = ran
+  at.voice.runEnded(exit)
+  if (exit === 1) {
+    if (watch.command.quiet) at.voice.complain({ code: "cloud_unreachable", message: SHORT })
+    return "away"
   }
+  at.blocked = undefined
+  if (at.voice.isOver() && !isTold) {
+    output.line("✓ Syncing again")
+    output.json(event("watch.recovered"))
+  }
+  const isPartial = exit === 2 && !isTold
+  if (isPartial && !at.isPartial) await tellNotices(watch, output)
+  at.isPartial = isPartial
+  return "done"
+}
+
+const SHORT = "The storage failed in the middle; the next run goes on from here"
+
+/** A run that had nothing to do says nothing, not even of what it could not look at. */
+async function tellNotices({ bm, command, options }: WatchRun, output: Output): Promise<void> {
   const planned = await bm.dryRun(command.context.place, { ...options, isResync: false })
-  const file = planned.ok ? savePlan(watching.directory, planned.value) : undefined
-  const next = wayOn(text)
-  if (next !== undefined) output.line(`  waiting for you: ${next}`)
-  said.blocked = { message: text.message, command: next ?? null, plan: file?.plan ?? null }
+  if (!planned.ok) return
+  output.lines(noticeLines(planned.value))
+  for (const notice of planned.value.prepared.plan.notices) output.json({ ...event("notice"), ...notice })
+}
+
+function complain({ output }: WatchRun, { voice }: At, { code, message }: ErrorText): void {
+  if (voice.complain({ code, message })) output.json({ ...event("watch.trouble"), code, message })
+}
+
+async function block({ bm, command, output, options }: WatchRun, at: At, error: SyncError): Promise<void> {
+  const text = describeError(error)
+  const way = wayOn(text) ?? null
+  const { message } = text
+  if (!at.voice.complain(text, way === null ? [] : [`  waiting for you: ${way}`])) return
+  const planned = await bm.dryRun(command.context.place, { ...options, isResync: false })
+  const file = planned.ok ? savePlan(at.watching.directory, planned.value) : undefined
+  at.blocked = { message, command: way, plan: file?.plan ?? null }
   output.json({
     ...event("watch.blocked"),
     code: text.code,
     plan: file?.plan ?? null,
     file: file?.path ?? null,
   })
-  return ending
 }
+
+/** So does a disk look that is not mounted: where it was is nothing, or an empty directory. */
+const AWAY: ReadonlySet<string> = new Set(["missing", "no_marker", "no_epoch"])
 
 /** What a user has to decide does not go away by waiting. */
 function endingOf(error: SyncError): Ending {
@@ -142,12 +182,12 @@ function endingOf(error: SyncError): Ending {
     case "delete_limit":
     case "confirm_mismatch":
     case "side_emptied":
-    case "remote_changed":
     case "no_baseline":
     case "journal_damaged":
       return "blocked"
     case "root_changed":
-      return error.why === "missing" ? "away" : "blocked"
+    case "remote_changed":
+      return AWAY.has(error.why) ? "away" : "blocked"
     default:
       return "away"
   }
@@ -177,13 +217,13 @@ function event(type: string): object {
   return { schema: "bm.event/1", type, at: new Date().toISOString() }
 }
 
-/** Lines of a watcher begin with the time of day. */
-function withTime(output: Output): Output {
-  const timed = (text: string) => `${new Date().toTimeString().slice(0, 8)} ${text}`
-  return {
-    ...output,
-    line: (text = "") => output.line(timed(text)),
-    lines: (texts) => output.lines(texts.map(timed)),
-    note: (text) => output.note(timed(text)),
-  }
+/**
+ * A pipe that nobody reads any more ends the watch as a signal does. A terminal that is gone does not: a watcher that was
+ * told to outlive it goes on without a voice. Until the very end, for what is said last fails last.
+ */
+function outliveReaders({ context }: BmCommand, stop: () => void): void {
+  for (const stream of [context.stdout, context.stderr])
+    stream.on("error", (error) => {
+      if ("code" in error && error.code === "EPIPE") stop()
+    })
 }

@@ -5,7 +5,7 @@
 
 import type { SyncError } from "../model/errors.ts"
 import { ok, type Result } from "../model/result.ts"
-import type { Config, Place, Tenant } from "./config.ts"
+import { type Config, type Place, readConfig, type Tenant } from "./config.ts"
 import { openFolder, type OpenRemote, overRclone } from "./open-remote.ts"
 import type { Remote } from "./remote.ts"
 import type { SetupOptions, SetupReport, StepResult } from "./setup.ts"
@@ -100,9 +100,12 @@ async function reachAccount(
       close: () => undefined,
     })
   }
-  const { tenant, remote, credentials, conf } = account.value
+  const { tenant, remote, credentials, conf, takeBack } = account.value
   const reached = await reachRemote(place, { syncDir, remote }, options)
-  if (!reached.ok) return reached
+  if (!reached.ok) {
+    await takeBack()
+    return reached
+  }
   const { bucket } = tenant
   const about = {
     ...reached.value.about,
@@ -110,7 +113,35 @@ async function reachAccount(
     rclone: rclone.value,
     account: { bucket, credentials, conf },
   }
-  return ok({ ...reached.value, tenant, about })
+  // Whoever closes it before the settings name this pair has set nothing up.
+  const takeBackUnlessSaved = () => (isSaved(place, tenant) ? Promise.resolve() : takeBack())
+  return ok({
+    remote,
+    tenant,
+    about,
+    async open(deviceName) {
+      const opened = await reached.value.open(deviceName)
+      if (!opened.ok) {
+        await takeBackUnlessSaved()
+        return opened
+      }
+      const close = () => {
+        opened.value.close()
+        return takeBackUnlessSaved()
+      }
+      return ok({ ...opened.value, close })
+    },
+    close() {
+      reached.value.close()
+      return takeBackUnlessSaved()
+    },
+  })
+}
+
+function isSaved(place: Place, { id, credential }: Tenant): boolean {
+  const config = readConfig(place)
+  const saved = config.ok ? config.value?.tenant : undefined
+  return saved !== undefined && saved.id === id && saved.credential === credential
 }
 
 /** Without the backend that needs it, rclone is only nice to have. */

@@ -3,9 +3,11 @@
  * rclone.conf by which rclone reaches it too.
  *
  * A key pair that works is used again. A new one is tried before it is kept, and takes the place of the old one, which is
- * revoked. The secret is shown once, so it goes straight to the private file of this device.
+ * revoked. The secret is shown once, so it goes straight to the private file of this device; a setup that then comes to
+ * nothing takes it back.
  */
 
+import { existsSync, rmSync } from "node:fs"
 import type { CloudApi } from "../cloud/api.ts"
 import type { Credential, CredentialId, MintedCredentials, MountInfo } from "../cloud/answers.ts"
 import type { AccountFailure } from "../model/account-failure.ts"
@@ -13,21 +15,23 @@ import type { SyncError } from "../model/errors.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { parseRcloneUrl } from "../rclone/address.ts"
 import { putSection } from "../rclone/conf.ts"
-import { changeConfFile } from "../rclone/conf-file.ts"
+import { changeConfFile, type ConfFile, readConfFile } from "../rclone/conf-file.ts"
 import { tenantRemote, tenantSection } from "../rclone/tenant-section.ts"
 import { parseS3Url, type S3Address } from "../s3/address.ts"
 import { accountError, openAccount } from "./account.ts"
-import type { Config, Place, Tenant } from "./config.ts"
+import { type Config, type Place, type Tenant, readIfThere, writePrivate } from "./config.ts"
 import { confFileOf } from "./rclone-access.ts"
 import type { RcloneRemote, S3Remote } from "./remote.ts"
 import type { StepResult } from "./setup.ts"
-import { accessTo, type Credentials, keepCredentials, reachWith } from "./store-access.ts"
+import { accessTo, type Credentials, credentialsFile, keepCredentials, reachWith } from "./store-access.ts"
 
 export interface PreparedTenant {
   readonly tenant: Tenant
   readonly remote: S3Remote | RcloneRemote
   readonly credentials: StepResult
   readonly conf: ConfStep
+  /** For a setup that ends without a device that is set up: a new pair is revoked, and the files are as they were. */
+  takeBack(): Promise<void>
 }
 
 /** What became of the section of rclone.conf. */
@@ -60,22 +64,30 @@ export async function prepareTenant(
   const { tenantId, bucketName } = info.value
   if (options.isDryRun && kept.value === undefined)
     return ok({ kind: "would_create", bucket: bucketName, name: tenantRemote(tenantId) ?? "" })
+  const file = confFileOf(place)
+  if (options.backend === "rclone") {
+    const usable = requireConf(file)
+    if (!usable.ok) return usable
+  }
   const access =
     kept.value ?? (await newAccess(place, api.value, { info: info.value, before: options.existing?.tenant }))
   if ("ok" in access && !access.ok) return access
-  const { address, keys, credential, result } = "ok" in access ? access.value : access
-  const conf = writeSection(place, { tenantId, address, keys, isDryRun: options.isDryRun })
+  const { address, keys, credential, result, takeBack: forget } = "ok" in access ? access.value : access
+  const at = { tenantId, address, keys, isDryRun: options.isDryRun }
+  const { step: conf, restore } = withWayBack(file, () => writeSection(file, at))
+  const takeBack = async () => {
+    // A section that was repaired for a pair that goes on stays.
+    if (result === "created") restore()
+    await forget()
+  }
   const { backend } = options
-  if (backend === "rclone" && conf.result === "not_possible")
-    return err({
-      code: "config_unreadable",
-      file: conf.file ?? "rclone.conf",
-      why: "rclone.conf cannot be written",
-    })
   const remote = remoteFor(backend, { address, conf })
-  if (!remote.ok) return remote
+  if (!remote.ok) {
+    await takeBack()
+    return remote
+  }
   const tenant: Tenant = { id: tenantId, bucket: bucketName, backend, url: address.url, ...credential }
-  return ok({ kind: "ready", tenant, remote: remote.value, credentials: result, conf })
+  return ok({ kind: "ready", tenant, remote: remote.value, credentials: result, conf, takeBack })
 }
 
 interface Access {
@@ -83,6 +95,7 @@ interface Access {
   readonly keys: Credentials
   readonly credential: Pick<Tenant, "credential">
   readonly result: StepResult
+  takeBack(): Promise<void>
 }
 
 /** The pair of an earlier setup, if the bucket still lets it in; nothing where there is none or it was revoked. */
@@ -106,6 +119,7 @@ async function keptAccess(
     keys,
     credential: credential === undefined ? {} : { credential },
     result: "already_done",
+    takeBack: async () => undefined,
   })
 }
 
@@ -132,10 +146,12 @@ async function newAccess(
   if (!address.ok) return undo(address)
   const { accessKey: accessKeyId, secretKey: secretAccessKey } = minted.value
   const keys: Credentials = { accessKeyId, secretAccessKey }
-  const access = { address: address.value, credentials: keys, isTenant: true }
-  const reached = await reachWith(access)
+  const access = { address: address.value, isTenant: true }
+  // A pair of its own: the SDK writes into what it is given.
+  const reached = await reachWith({ ...access, credentials: { ...keys } })
   if (!reached.ok) return undo(reached)
-  const kept = keepCredentials(place, access)
+  const restore = rememberKeys(place)
+  const kept = keepCredentials(place, { ...access, credentials: keys })
   if (!kept.ok) return undo(kept)
   // What another took the place of opens nothing any more; that it could not be revoked is no reason to stop.
   if (before?.credential !== undefined && before.credential !== id)
@@ -145,6 +161,10 @@ async function newAccess(
     keys,
     credential: id === undefined ? {} : { credential: id },
     result: "created",
+    async takeBack() {
+      restore()
+      if (id !== undefined) await api.revokeCredentials(id)
+    },
   })
 }
 
@@ -175,15 +195,38 @@ function remoteFor(
   { address, conf }: { readonly address: S3Address; readonly conf: ConfStep },
 ): Result<S3Remote | RcloneRemote, SyncError> {
   if (backend === "native") return ok({ kind: "s3", address, url: address.url, isTenant: true })
+  if (conf.result === "not_possible") return err(noConf(conf.file, "it cannot be written"))
   const parsed = parseRcloneUrl(`rclone:${conf.name}:${address.bucket}`)
   return parsed.ok
     ? ok({ kind: "rclone", address: parsed.value, url: parsed.value.url, isTenant: true })
     : err({ code: "usage", message: parsed.error })
 }
 
+/** The backend that needs rclone.conf finds out what is wrong with it before a pair is made. */
+function requireConf(file: string | undefined): Result<void, SyncError> {
+  if (file === undefined) return err(noConf(file, "rclone is told to keep no file"))
+  const read = readConfFile(file)
+  if (read.ok) return ok(undefined)
+  const { error } = read
+  switch (error.kind) {
+    case "encrypted":
+      return err(noConf(file, "it is encrypted, so only rclone can write it"))
+    case "malformed":
+      return err(noConf(file, `rclone cannot read line ${error.line} of it`))
+    case "system":
+      return err(noConf(file, error.errno))
+    default:
+      return err(noConf(file, "it cannot be written"))
+  }
+}
+
+function noConf(file: string | undefined, why: string): SyncError {
+  return { code: "config_unreadable", file: file ?? "rclone.conf", why }
+}
+
 /** Not possible where rclone is told to keep no file, or the file is encrypted: then only rclone itself can write it. */
 function writeSection(
-  place: Place,
+  file: string | undefined,
   at: {
     readonly tenantId: string
     readonly address: S3Address
@@ -195,7 +238,6 @@ function writeSection(
   const { accessKeyId, secretAccessKey } = keys
   const { region = "auto", endpoint = "" } = address
   const name = tenantRemote(tenantId) ?? ""
-  const file = confFileOf(place)
   const section = tenantSection({ tenantId, accessKeyId, secretAccessKey, region, endpoint })
   if (file === undefined || !section.ok)
     return { result: "not_possible", name, ...(file !== undefined && { file }) }
@@ -203,4 +245,43 @@ function writeSection(
   const changed = changeConfFile(file, (conf) => putSection(conf, section.value))
   if (!changed.ok) return { result: "not_possible", name, file }
   return { result: changed.value.isWritten ? "created" : "already_done", name, file }
+}
+
+interface Written {
+  readonly step: ConfStep
+  /** Nothing where somebody else has written the file since. */
+  restore(): void
+}
+
+function withWayBack(file: string | undefined, write: () => ConfStep): Written {
+  if (file === undefined) return { step: write(), restore: () => undefined }
+  const isNew = !existsSync(file)
+  const before = readConfFile(file)
+  const step = write()
+  const after = readConfFile(file)
+  return {
+    step,
+    restore() {
+      const now = readConfFile(file)
+      if (!before.ok || !after.ok || !now.ok || !isSame(now.value, after.value)) return
+      if (isNew) rmSync(now.value.path, { force: true })
+      else
+        changeConfFile(file, (conf) =>
+          ok(isSame({ conf }, after.value) ? before.value.conf.bytes : conf.bytes),
+        )
+    },
+  }
+}
+
+function isSame(a: Pick<ConfFile, "conf">, b: Pick<ConfFile, "conf">): boolean {
+  return Buffer.compare(a.conf.bytes, b.conf.bytes) === 0
+}
+
+function rememberKeys(place: Place): () => void {
+  const file = credentialsFile(place)
+  const before = readIfThere(file)
+  return () => {
+    if (before === undefined) rmSync(file, { force: true })
+    else writePrivate(file, before)
+  }
 }

@@ -1,5 +1,6 @@
 /** What a watcher stands on: the configuration, the directory that it watches, and the file that says that it does. */
 
+import { statSync } from "node:fs"
 import type { SyncError } from "../model/errors.ts"
 import { ok, type Result } from "../model/result.ts"
 import { type Hints, openHints } from "../watch/hints.ts"
@@ -13,8 +14,10 @@ export interface Watching {
   readonly config: Config
   /** Of this device's state. */
   readonly directory: string
-  /** Tells from now on when something changed; also after the directory was away. */
-  watchAgain(): Promise<void>
+  /** Tells from now on when something changed; anew where another directory has come to stand there. */
+  watch(): Promise<void>
+  /** For a directory that is away: what comes back is watched anew, though it may be the same. */
+  unwatch(): Promise<void>
   beat(heartbeat: Heartbeat): void
   close(): Promise<void>
 }
@@ -30,19 +33,36 @@ export function openWatching(place: Place, options: WatchingOptions): Result<Wat
   const config = required.value
   const directory = stateDirectory(place, config.stateKey)
   let hints: Hints | undefined
+  let watched: string | undefined
+  const unwatch = async () => {
+    watched = undefined
+    await hints?.close()
+    hints = undefined
+  }
   return ok({
     config,
     directory,
-    async watchAgain() {
-      await hints?.close()
+    async watch() {
+      const found = identityOf(config.syncDir)
+      if (found !== undefined && found === watched) return
+      await unwatch()
+      if (found === undefined) return
       hints = await hintsOf(place, config, options)
+      watched = found
     },
+    unwatch,
     beat: (heartbeat) => writeHeartbeat(directory, heartbeat),
     async close() {
-      await hints?.close()
+      await unwatch()
       removeHeartbeat(directory)
     },
   })
+}
+
+/** A system's hints are about a directory, not about its name. */
+function identityOf(directory: string): string | undefined {
+  const stat = statSync(directory, { bigint: true, throwIfNoEntry: false })
+  return stat?.isDirectory() === true ? `${stat.dev} ${stat.ino}` : undefined
 }
 
 /** The patterns as they are now: after a change of them some hints are idle, and the interval finds the rest. */
@@ -52,7 +72,8 @@ async function hintsOf(place: Place, config: Config, options: WatchingOptions): 
   const rules = await readRules(place, local.value, { isTenant: config.tenant !== undefined })
   return openHints({
     directory: config.syncDir,
-    ignores: (path) => rules.ignoresDirectory(path),
+    ignoresDirectory: rules.ignoresDirectory,
+    ignoresFile: rules.ignoresFile,
     ...options,
   })
 }

@@ -11,7 +11,7 @@ export interface RcloneAddress {
 }
 
 /** What rclone itself takes for a name. Anything else before the colon would be an expression that it evaluates. */
-const NAME = /^[\p{L}\p{N}_+@.]+(?:[ -]+[\p{L}\p{N}_+@.]+)*$/u
+const NAME = /^[\p{L}\p{N}_+@.]+(?:[ -]+[\p{L}\p{N}_+@.-]+)*$/u
 
 export function parseRcloneUrl(text: string): Result<RcloneAddress, string> {
   const [, rest = ""] = /^rclone:(.*)$/s.exec(text) ?? []
@@ -23,8 +23,8 @@ export function parseRcloneUrl(text: string): Result<RcloneAddress, string> {
     )
   const path = rest.slice(colon + 1)
   // oxlint-disable-next-line no-control-regex -- these are what no path may hold
-  if (/[\u0000-\u001f\u007f\]]/.test(path) || path.split("/").includes(".."))
-    return err(`${text} is not a remote: its path has control characters, ] or ..`)
+  if (/[\u0000-\u001f\u007f\]]|(?:^|\/)\.\.?(?:\/|$)/.test(path))
+    return err(`${text} is not a remote: its path has control characters, ], . or ..`)
   const normal = path.replace(/\/+/g, "/").replace(/(?<=.)\/$/, "")
   return ok({ name, path: normal, url: `rclone:${name}:${normal}` })
 }

@@ -24,6 +24,8 @@ export interface ChildOptions {
   readonly program: string
   /** The environment that it may see, without our secrets. */
   readonly environment: Readonly<Record<string, string>>
+  /** How long it may take until it answers. */
+  readonly startMsMax?: number
 }
 
 type Piped = SpawnOptionsWithStdioTuple<"pipe", "ignore", "pipe">
@@ -39,17 +41,25 @@ const ARGUMENTS = [
   "--retries=1",
   "--contimeout=15s",
   "--timeout=60s",
+  // Else what takes more than an hour would be broken off in the middle.
+  "--rc-server-read-timeout=25h",
+  "--rc-server-write-timeout=25h",
   "--log-level=NOTICE",
   "--log-file=",
   "--use-json-log=false",
 ]
 
-/** `exec` keeps the process id, so that what is killed is rclone itself. */
-const WATCHED = 'exec 3<&0; (cat <&3; kill -9 $$) >/dev/null 2>&1 & exec 3<&-; exec "$0" "$@" </dev/null'
+/**
+ * `exec` keeps the process id, so that what is killed is rclone itself. Nobody writes into the pipe, so `read` ends with it;
+ * and it is part of every shell, whatever PATH holds.
+ */
+const WATCHED =
+  'exec 3<&0; (read -r _ <&3; kill -9 $$) >/dev/null 2>&1 & exec 3<&-; exec "$0" "$@" </dev/null'
 
 export async function startChild({
   program,
   environment,
+  startMsMax = START_MS_MAX,
 }: ChildOptions): Promise<Result<RcloneChild, Failure>> {
   const user = randomBytes(16).toString("hex")
   const password = randomBytes(32).toString("hex")
@@ -61,12 +71,12 @@ export async function startChild({
       : spawn("/bin/sh", ["-c", WATCHED, program, ...ARGUMENTS], options)
   // The pipe breaks when the child ends; that is told by its exit.
   child.stdin.on("error", () => undefined)
-  const port = await portOf(child)
+  const port = await portOf(child, startMsMax)
   if (!port.ok) {
     end(child)
     return port
   }
-  child.unref()
+  for (const each of [child, child.stdin, child.stderr]) letGo(each)
   let isAlive = true
   child.once("exit", () => {
     isAlive = false
@@ -77,7 +87,7 @@ export async function startChild({
 }
 
 /** It says where it listens on its standard error, and why where it does not. */
-function portOf(child: ChildProcess): Promise<Result<number, Failure>> {
+function portOf(child: ChildProcess, startMsMax: number): Promise<Result<number, Failure>> {
   return new Promise((resolve) => {
     let said = ""
     const settle = (result: Result<number, Failure>) => {
@@ -85,9 +95,10 @@ function portOf(child: ChildProcess): Promise<Result<number, Failure>> {
       resolve(result)
     }
     const failed = (detail: string) => settle(err({ kind: "unreachable", detail, via: "rclone" }))
-    const timer = setTimeout(() => failed("rclone did not start in time"), START_MS_MAX)
+    const timer = setTimeout(() => failed("rclone did not start in time"), startMsMax)
     child.once("error", (error) => failed("code" in error ? String(error.code) : "rclone did not start"))
-    child.once("exit", (code) => failed(`rclone ended with ${code ?? "a signal"}: ${lastWords(said)}`))
+    // After the last of what it said.
+    child.once("close", (code) => failed(`rclone ended with ${code ?? "a signal"}: ${lastWords(said)}`))
     child.stderr?.setEncoding("utf8")
     child.stderr?.on("data", (text: string) => {
       if (said.length < 65_536) said += text
@@ -101,6 +112,11 @@ function portOf(child: ChildProcess): Promise<Result<number, Failure>> {
 function lastWords(said: string): string {
   const line = said.trimEnd().split("\n").at(-1) ?? ""
   return line.replace(/^[\d/]+ [\d:]+ /, "").slice(0, 200)
+}
+
+/** Whoever has nothing else to do may end. */
+function letGo(handle: object): void {
+  if ("unref" in handle && typeof handle.unref === "function") handle.unref()
 }
 
 function end(child: ChildProcess): void {

@@ -52,7 +52,7 @@ const RULES: readonly (readonly [RegExp, FailureKind])[] = [
     "refused",
   ],
   [
-    /(not supported|not implemented|NotImplemented|method not allowed|didn't find backend)/i,
+    /(not supported|not implemented|NotImplemented|method not allowed|didn't find backend|config name contains invalid characters)/i,
     "not_implemented",
   ],
 ]

@@ -74,7 +74,8 @@ function fileOf({ checksum, isTimeSlow, isLocal }: RcloneRemote, item: unknown):
   const key = fromRcloneName(text(member(item, "Path")))
   const size = member(item, "Size")
   const sizeBytes = typeof size === "number" ? size : -1
-  const shownMs = timeOf(text(member(item, "ModTime")))
+  const born = isLocal ? bornAt(item) : undefined
+  const shownMs = shownTimeOf(text(member(item, "ModTime")), born)
   // Of when an object was stored a listing tells milliseconds, and a look only seconds.
   const timeMs = shownMs !== undefined && isTimeSlow ? Math.floor(shownMs / 1000) * 1000 : shownMs
   const sum = checksum === undefined ? "" : text(member(member(item, "Hashes"), checksum))
@@ -84,12 +85,18 @@ function fileOf({ checksum, isTimeSlow, isLocal }: RcloneRemote, item: unknown):
     return { key, sizeBytes, ...time, etag: checksumToken(sizeBytes, checksum, sum) }
   return timeMs === undefined
     ? { key, sizeBytes }
-    : { key, sizeBytes, timeMs, etag: timeToken(sizeBytes, timeMs, isLocal ? bornAt(item) : undefined) }
+    : { key, sizeBytes, timeMs, etag: timeToken(sizeBytes, timeMs, born) }
 }
 
 function bornAt(item: unknown): string | undefined {
   const born = text(member(member(item, "Metadata"), "btime"))
   return born === "" ? undefined : born
+}
+
+/** By the first moment of a calendar rclone says that it knows no time; a file of this machine may be that old. */
+function shownTimeOf(shown: string, born: string | undefined): number | undefined {
+  const timeMs = shown.startsWith("0001-01-01T00:00:00") ? undefined : timeOf(shown)
+  return timeMs === 0 && born === undefined ? undefined : timeMs
 }
 
 /** `2026-11-25T15:09:49.289924609Z`: more digits than a date of this language holds. */

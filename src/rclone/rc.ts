@@ -34,9 +34,12 @@ export function openRc(child: RcloneChild): Rc {
       const body = Buffer.from(JSON.stringify(input))
       const headers = { "content-type": "application/json", "content-length": body.length }
       const options = { ...to, method: "POST", path: `/${command}`, headers }
-      const sent = await attempt(() => send(options, body, AbortSignal.timeout(withinMs)), failed)
+      const signal = AbortSignal.timeout(withinMs)
+      // Where the answer had begun, its end is not told from a connection that broke.
+      const failedHere = (error: unknown) => failed(signal.aborted ? signal.reason : error)
+      const sent = await attempt(() => send(options, body, signal), failedHere)
       if (!sent.ok) return sent
-      const read = await attempt(() => textOf(sent.value), failed)
+      const read = await attempt(() => textOf(sent.value), failedHere)
       return read.ok ? answerOf(sent.value.statusCode ?? 0, read.value) : read
     },
     async open(remote, path) {

@@ -50,7 +50,7 @@ export async function lookUpRemote(
   if (!list(member(names.value, "remotes")).includes(name)) return err({ kind: "unknown_name" })
   // With the slash a directory is meant: else some storages are asked whether it is a file, and where they do not answer
   // rclone takes it for one.
-  const fs = path === "" ? `${name}:` : `${name}:${path}/`
+  const fs = `${name}:${path}${path === "" || path.endsWith("/") ? "" : "/"}`
   const info = await rc.call("operations/fsinfo", { fs }, { withinMs: WITHIN_MS })
   if (!info.ok) return info
   const remote = remoteOf(fs, info.value)

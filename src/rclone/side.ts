@@ -45,13 +45,15 @@ export function openRcloneSide(
   const { rc, remote, isAlive, monotonicMs, sleep } = at
   const again = async <T>(options: AskOptions, send: (leftMs: number) => Answer<T>): Answer<T> => {
     const startedMs = monotonicMs()
+    const leftMs = () => options.withinMs - (monotonicMs() - startedMs)
     for (let attempt = 1; ; attempt++) {
-      const leftMs = options.withinMs - (monotonicMs() - startedMs)
-      const sent = await send(Math.max(1, Math.ceil(leftMs)))
+      const sent = await send(Math.max(1, Math.ceil(leftMs())))
       const delayMs = DELAY_MS * 2 ** attempt
-      if (sent.ok || attempt >= ATTEMPTS_MAX || leftMs < delayMs || !isAlive()) return sent
+      if (sent.ok || attempt >= ATTEMPTS_MAX || leftMs() <= delayMs || !isAlive()) return sent
       if (!mayRepeat(sent, options)) return sent
       await sleep(delayMs)
+      // A machine that slept may have slept longer.
+      if (leftMs() <= 0) return sent
     }
   }
   return {

@@ -5,11 +5,12 @@
  */
 
 import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs"
-import { open, rm, utimes } from "node:fs/promises"
+import { type FileHandle, open, rm, utimes } from "node:fs/promises"
 import { join } from "node:path"
 import { ContentLost } from "../model/ports.ts"
 import { err } from "../model/result.ts"
 import type { Answer, Body } from "../store/store.ts"
+import { attempt } from "../model/attempt.ts"
 
 const LEFTOVER_MS = 24 * 3_600_000
 
@@ -30,33 +31,47 @@ export function openWorkFolder(
 ): WorkFolder {
   const path = join(parent, at.name)
   removeLeftovers(parent, at.nowMs)
-  let isMade = false
   return {
     path,
     async withFile({ name, body, mtimeMs }, use) {
-      if (!isMade) mkdirSync(path, { recursive: true, mode: 0o700 })
-      isMade = true
-      const file = join(path, name)
       try {
-        await fill(file, body)
-        await utimes(file, mtimeMs / 1000, mtimeMs / 1000)
-        return await use()
+        mkdirSync(path, { recursive: true, mode: 0o700 })
+        return await withHandle(join(path, name), async (file, handle) => {
+          await fill(handle, body)
+          await handle.close()
+          await utimes(file, mtimeMs / 1000, mtimeMs / 1000)
+          return use()
+        })
       } catch (error) {
         if (error instanceof ContentLost || !isSystemError(error)) throw error
         return err({ kind: "unreachable", detail: error.code })
-      } finally {
-        await rm(file, { force: true })
       }
     },
-    close: () => rmSync(path, { recursive: true, force: true }),
+    close: () => void attempt(() => rmSync(path, { recursive: true, force: true })),
   }
 }
 
+/** What cannot be removed stays; nobody has to wait for that. */
 function removeLeftovers(parent: string, nowMs: number): void {
-  for (const name of namesIn(parent)) {
-    const path = join(parent, name)
-    const at = statSync(path, { throwIfNoEntry: false })
-    if (at !== undefined && nowMs - at.mtimeMs > LEFTOVER_MS) rmSync(path, { recursive: true, force: true })
+  for (const name of namesIn(parent))
+    attempt(() => {
+      const path = join(parent, name)
+      const at = statSync(path, { throwIfNoEntry: false })
+      if (at !== undefined && nowMs - at.mtimeMs > LEFTOVER_MS) rmSync(path, { recursive: true, force: true })
+    })
+}
+
+/** A new file, which is removed in the end. */
+async function withHandle<T>(
+  file: string,
+  use: (file: string, handle: FileHandle) => Promise<T>,
+): Promise<T> {
+  const handle = await open(file, "wx", 0o600)
+  try {
+    return await use(file, handle)
+  } finally {
+    await handle.close()
+    await rm(file, { force: true })
   }
 }
 
@@ -68,14 +83,9 @@ function namesIn(directory: string): readonly string[] {
   }
 }
 
-async function fill(file: string, body: Body): Promise<void> {
-  const handle = await open(file, "wx", 0o600)
-  try {
-    if (body.kind === "bytes") await handle.writeFile(body.bytes)
-    else for await (const piece of body.open()) await handle.writeFile(piece)
-  } finally {
-    await handle.close()
-  }
+async function fill(handle: FileHandle, body: Body): Promise<void> {
+  if (body.kind === "bytes") await handle.writeFile(body.bytes)
+  else for await (const piece of body.open()) await handle.writeFile(piece)
 }
 
 function isSystemError(error: unknown): error is Error & { readonly code: string } {

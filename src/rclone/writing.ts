@@ -9,19 +9,15 @@
 import { createHash } from "node:crypto"
 import { err, ok } from "../model/result.ts"
 import { ALGORITHMS, checksumIn, checksumToken } from "../store/checksum.ts"
-import type { Answer, Body, Etag, Failure, Metadata, ObjectStore, Upload, Written } from "../store/store.ts"
-import { list, member, text } from "./answers.ts"
-import { TAKEN_FOR_A_FILE, UNKNOWN } from "./failure.ts"
+import type { Answer, Body, Etag, Metadata, ObjectStore, Written } from "../store/store.ts"
+import { moveOrCopy, replacing, WRITE_MS_MAX, writeTime } from "./moving.ts"
 import { look } from "./reading.ts"
-import { configOf } from "./remote.ts"
+import { keeping, removeObject } from "./removing.ts"
 import type { RcloneSide } from "./side.ts"
+import { removeLeftovers, STAGING, stagedUploads, stagingName } from "./staging.ts"
 
-/** All requests of a write: with the three minutes in which it may begin that stays within the five of the lease. */
-const WRITE_MS_MAX = 110_000
 /** Nobody sees it before it is moved; rclone gives up by itself where nothing moves any more. */
 const STAGE_MS_MAX = 24 * 3_600_000
-const LEFTOVER_MS = 24 * 3_600_000
-export const STAGING = ".basic-memory/bisync/tmp/"
 
 type Writing = Pick<
   ObjectStore,
@@ -32,7 +28,7 @@ export function writing(side: RcloneSide): Writing {
   return {
     put: (key, body, { metadata }) => putObject(side, { key, body, metadata }),
     async copy(from, to, { ifMatch, metadata }) {
-      const copied = await moveOrCopy(side, "operations/copyfile", { from, to, left: writeTime(side) })
+      const copied = await copyObject(side, from, to)
       return copied.ok ? confirm(side, to, { etag: ifMatch, ...mtimeIn(metadata) }) : copied
     },
     remove: (key) => removeObject(side, key),
@@ -69,19 +65,34 @@ async function putObject(
   side: RcloneSide,
   { key, body, metadata }: { readonly key: string; readonly body: Body; readonly metadata: Metadata },
 ): Answer<Written> {
-  const isDirect = side.remote.isBucketBased || !side.remote.canMove
-  const to = isDirect ? key : STAGING + stagingName(side)
   const hashed = hashing(side, body)
-  const left = writeTime(side)
-  const sent = await upload(side, { to, body: hashed.body, metadata, withinMs: WRITE_MS_MAX })
+  const sent = await byStaging(side, key, (to) =>
+    upload(side, { to, body: hashed.body, metadata, withinMs: WRITE_MS_MAX }),
+  )
   if (!sent.ok) return sent
-  if (!isDirect) {
-    const moved = await moveOrCopy(side, "operations/movefile", { from: to, to: key, left })
-    await (moved.ok ? removeLeftovers(side) : removeObject(side, to))
-    if (!moved.ok) return moved
-  }
   const sizeBytes = body.kind === "bytes" ? body.bytes.length : body.sizeBytes
   return confirm(side, key, { etag: hashed.token() ?? `${sizeBytes}:`, ...mtimeIn(metadata) })
+}
+
+function copyObject(side: RcloneSide, from: string, to: string): Answer<unknown> {
+  const left = writeTime(side)
+  return byStaging(side, to, (staged) => moveOrCopy(side, "operations/copyfile", { from, to: staged, left }))
+}
+
+/** Straight to the key where a storage replaces objects in one step; else by a name of ours, which is moved. */
+async function byStaging(
+  side: RcloneSide,
+  key: string,
+  send: (to: string) => Answer<unknown>,
+): Answer<unknown> {
+  if (side.remote.isBucketBased || !side.remote.canMove) return keeping(side, key, () => send(key))
+  const left = writeTime(side)
+  const staged = STAGING + stagingName(side)
+  const sent = await send(staged)
+  if (!sent.ok) return sent
+  const moved = await moveOrCopy(side, "operations/movefile", { from: staged, to: key, left })
+  await (moved.ok ? removeLeftovers(side) : removeObject(side, staged))
+  return moved
 }
 
 function upload(
@@ -96,71 +107,6 @@ function upload(
   return work.withFile({ name, body, mtimeMs }, () =>
     side.ask("operations/copyfile", input, { withinMs, isRepeatable: false }),
   )
-}
-
-/**
- * Without these rclone skips what has the same size and time, and a move then removes its source and keeps the old
- * version; and it removes what is at the goal before it moves. Where two files may share a name it must look first.
- */
-function replacing({ remote }: RcloneSide, { looksFirst = false } = {}): object {
-  return configOf(remote, {
-    IgnoreTimes: true,
-    Inplace: true,
-    NoCheckDest: !remote.hasDuplicates && !looksFirst,
-  })
-}
-
-async function moveOrCopy(
-  side: RcloneSide,
-  command: "operations/copyfile" | "operations/movefile",
-  { from, to, left }: { readonly from: string; readonly to: string; readonly left: () => number },
-): Answer<unknown> {
-  const { fs } = side.remote
-  const input = { srcFs: fs, srcRemote: from, dstFs: fs, dstRemote: to }
-  const free = await hasNoneBelow(side, to, left())
-  if (!free.ok) return free
-  const send = (looksFirst: boolean): Answer<unknown> =>
-    left() <= 0
-      ? Promise.resolve(err({ kind: "too_late", detail: "" }))
-      : side.ask(
-          command,
-          { ...input, ...replacing(side, { looksFirst }) },
-          {
-            withinMs: left(),
-            isRepeatable: false,
-          },
-        )
-  const moved = await send(false)
-  // Some storages rename onto nothing only.
-  if (moved.ok || (moved.error.kind !== "refused" && moved.error.detail !== UNKNOWN)) return moved
-  return send(true)
-}
-
-/** Some storages move a file to the name of a directory, and everything that was in there is gone. */
-async function hasNoneBelow({ ask, remote }: RcloneSide, key: string, withinMs: number): Answer<void> {
-  if (remote.isBucketBased || remote.isLocal) return ok(undefined)
-  const input = {
-    fs: remote.fs,
-    remote: key,
-    opt: { noModTime: true, noMimeType: true },
-    ...configOf(remote),
-  }
-  const listed = await ask("operations/list", input, { withinMs, isRepeatable: true })
-  if (!listed.ok) return isOfAFile(listed.error) ? ok(undefined) : listed
-  return list(member(listed.value, "list")).length === 0
-    ? ok(undefined)
-    : err({ kind: "refused", detail: "is a directory", via: "rclone" })
-}
-
-/** Each storage has its own word for the directory that a file is not. */
-function isOfAFile({ kind, detail }: Failure): boolean {
-  return kind === "not_found" || kind === "refused" || detail === TAKEN_FOR_A_FILE || detail === UNKNOWN
-}
-
-/** What is left of the time in which all requests of one write must be through, that is from now. */
-function writeTime({ monotonicMs }: RcloneSide): () => number {
-  const untilMs = monotonicMs() + WRITE_MS_MAX
-  return () => untilMs - monotonicMs()
 }
 
 /** How far a storage may round a time and still keep it. */
@@ -217,65 +163,4 @@ function hashing(
     hex = hasher.digest("hex")
   }
   return { body: { ...body, open }, token: () => checksumToken(body.sizeBytes, algorithm, hex) }
-}
-
-async function removeObject(side: RcloneSide, key: string): Answer<void> {
-  const { remote } = side
-  const input = { fs: remote.fs, remote: key, ...configOf(remote) }
-  const removed = await side.ask("operations/deletefile", input, {
-    withinMs: WRITE_MS_MAX,
-    isRepeatable: true,
-  })
-  if (!removed.ok && removed.error.kind !== "not_found") return removed
-  if (remote.hasEmptyDirectories) await removeEmptyParents(side, key)
-  return ok(undefined)
-}
-
-/** A directory that holds nothing any more would stand in the way of a file of its name. */
-async function removeEmptyParents({ ask, remote }: RcloneSide, key: string): Promise<void> {
-  for (let end = key.lastIndexOf("/"); end > 0; end = key.lastIndexOf("/", end - 1)) {
-    const directory = key.slice(0, end)
-    if (directory === ".basic-memory" || directory.startsWith(".basic-memory/")) return
-    const input = { fs: remote.fs, remote: directory, ...configOf(remote) }
-    const removed = await ask("operations/rmdir", input, { withinMs: WRITE_MS_MAX, isRepeatable: true })
-    if (!removed.ok) return
-  }
-}
-
-async function stagedUploads({ ask, remote }: RcloneSide): Answer<readonly Upload[]> {
-  const input = {
-    fs: remote.fs,
-    remote: STAGING.slice(0, -1),
-    opt: { filesOnly: true, noModTime: true },
-    ...configOf(remote),
-  }
-  const listed = await ask("operations/list", input, { withinMs: WRITE_MS_MAX, isRepeatable: true })
-  if (!listed.ok) return listed.error.kind === "not_found" ? ok([]) : listed
-  return ok(stagedIn(listed.value))
-}
-
-/** The sides that have looked already: once in a life is enough. */
-const tidied = new WeakSet<RcloneSide>()
-
-/** Of lives that ended between sending a small file and moving it. */
-async function removeLeftovers(side: RcloneSide): Promise<void> {
-  if (tidied.has(side)) return
-  tidied.add(side)
-  const uploads = await stagedUploads(side)
-  if (!uploads.ok) return
-  const old = uploads.value.filter(({ startedMs }) => side.nowMs() - startedMs > LEFTOVER_MS)
-  for (const { uploadId } of old) await removeObject(side, STAGING + uploadId)
-}
-
-/** Begins with the time, by which a device that comes later tells that nobody is at it any more. */
-function stagingName({ random, nowMs }: RcloneSide): string {
-  return `${Math.floor(nowMs()).toString(36)}-${random.hex128()}`
-}
-
-function stagedIn(answer: unknown): readonly Upload[] {
-  return list(member(answer, "list")).flatMap((item): readonly Upload[] => {
-    const uploadId = text(member(item, "Name"))
-    const started = /^([0-9a-z]+)-[0-9a-f]{32}$/.exec(uploadId)?.[1]
-    return started === undefined ? [] : [{ key: "", uploadId, startedMs: Number.parseInt(started, 36) }]
-  })
 }

@@ -5,6 +5,7 @@
  * why trouble here is told once and is no reason to stop.
  */
 
+import type { Stats } from "node:fs"
 import { relative, sep } from "node:path"
 
 export interface Hints {
@@ -13,10 +14,11 @@ export interface Hints {
 
 export interface HintsOptions {
   readonly directory: string
-  /** A path relative to the directory, with slashes. */
-  readonly ignores: (path: string) => boolean
+  /** Of a path relative to the directory, with slashes. */
+  readonly ignoresDirectory: (path: string) => boolean
+  readonly ignoresFile: (path: string) => boolean
   readonly onHint: () => void
-  /** The system's word, such as `ENOSPC` where it watches no more directories. */
+  /** The system's word, each once, such as `ENOSPC` where it watches no more directories. */
   readonly onTrouble: (word: string) => void
 }
 
@@ -24,12 +26,17 @@ export interface HintsOptions {
 const NEVER = new Set([".git", ".basic-memory"])
 
 /** Answers when the directories that are there are watched. */
-export async function openHints({ directory, ignores, onHint, onTrouble }: HintsOptions): Promise<Hints> {
+export async function openHints(options: HintsOptions): Promise<Hints> {
+  const { directory, ignoresDirectory, ignoresFile, onHint, onTrouble } = options
   const { watch } = await import("chokidar")
-  const isIgnored = (path: string): boolean => {
+  const told = new Set<string>()
+  // What it is, is not always known: then it is ignored only if it is in either case.
+  const isIgnored = (path: string, stat?: Stats): boolean => {
     const below = relative(directory, path).split(sep).join("/")
     if (below === "" || below.startsWith("..")) return false
-    return NEVER.has(below.split("/")[0] ?? "") || ignores(below)
+    if (NEVER.has(below.split("/")[0] ?? "")) return true
+    if (stat?.isDirectory() === true) return ignoresDirectory(below)
+    return ignoresFile(below) && (stat !== undefined || ignoresDirectory(below))
   }
   const watcher = watch(directory, {
     ignored: isIgnored,
@@ -38,9 +45,15 @@ export async function openHints({ directory, ignores, onHint, onTrouble }: Hints
     // A run compares by itself; waiting for a file to grow no more would only delay it.
     awaitWriteFinish: false,
     atomic: false,
+    // What may not be read is not synced either, and the run says so.
+    ignorePermissionErrors: true,
   })
   watcher.on("all", onHint)
-  watcher.on("error", (error) => onTrouble(wordOf(error)))
+  watcher.on("error", (error) => {
+    const word = wordOf(error)
+    if (!told.has(word)) onTrouble(word)
+    told.add(word)
+  })
   await new Promise<void>((resolve) => watcher.once("ready", () => resolve()))
   return { close: () => watcher.close() }
 }

@@ -2,11 +2,11 @@
  * The watch itself: waits until a run is due, runs, and waits again, until it is told to stop.
  *
  * It holds nothing between runs, neither a lock nor a connection. It looks at the clock once a second at least, so a
- * machine that slept runs as soon as it is awake.
+ * machine that slept runs as soon as it is awake, and a clock that is set back holds nothing up.
  */
 
 import type { Clock } from "../model/ports.ts"
-import { afterHint, afterRun, type Ending, nextRunMs, type Pace } from "./pace.ts"
+import { afterClockStep, afterHint, afterRun, type Ending, nextRunMs, type Pace } from "./pace.ts"
 
 export interface LoopOptions {
   readonly intervalMs: number
@@ -41,6 +41,7 @@ export function startLoop(options: LoopOptions): Loop {
   const untilDue = async (): Promise<void> => {
     const share = options.random()
     for (let told = 0; !signal.aborted; ) {
+      pace = afterClockStep(pace, clock.nowMs())
       const atMs = nextAt(share)
       const leftMs = atMs - clock.nowMs()
       if (leftMs <= 0) return

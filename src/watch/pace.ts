@@ -26,6 +26,8 @@ export type Ending = "done" | "busy" | "away" | "blocked"
 export const QUIET_MS = 60
 /** A long copy is synced while it goes on. */
 export const PATIENCE_MS = 1_000
+/** A file that is written again within this time of a hint about it may bring no other one. */
+const TOLD_ONCE_MS = 50
 const BUSY_MS = 1_000
 const AWAY_MS = 1_000
 const AWAY_MS_MAX = 5 * 60_000
@@ -55,13 +57,28 @@ export function afterHint(pace: Pace, nowMs: number): Pace {
   return { ...pace, hinted: { firstMs: pace.hinted?.firstMs ?? nowMs, lastMs: nowMs } }
 }
 
-/** A hint that came while the run was at work may be about what it had looked at before. */
+/** A clock that was set back makes nothing wait for longer. */
+export function afterClockStep(pace: Pace, nowMs: number): Pace {
+  const { ranMs, hinted } = pace
+  if (ranMs <= nowMs && (hinted === undefined || hinted.lastMs <= nowMs)) return pace
+  const { hinted: _, ...rest } = pace
+  return {
+    ...rest,
+    ranMs: Math.min(ranMs, nowMs),
+    ...(hinted !== undefined && {
+      hinted: { firstMs: Math.min(hinted.firstMs, nowMs), lastMs: Math.min(hinted.lastMs, nowMs) },
+    }),
+  }
+}
+
+/** A hint that came while the run was at work, or just before, may be about what it had looked at before. */
 export function afterRun(
   pace: Pace,
   run: { readonly startedMs: number; readonly endedMs: number; readonly ending: Ending },
 ): Pace {
   const { startedMs, endedMs, ending } = run
-  const isLate = pace.hinted !== undefined && pace.hinted.lastMs >= startedMs
+  const isLate =
+    pace.hinted !== undefined && (endedMs < startedMs || pace.hinted.lastMs + TOLD_ONCE_MS > startedMs)
   const { hinted: _, ...rest } = pace
   const kept = isLate || ending === "busy" || ending === "away" ? pace.hinted : undefined
   return {

@@ -1,0 +1,85 @@
+/**
+ * What a watcher says, and what it does not say again: every line with the time of day, a trouble once until it is over,
+ * and of what a run could not do only what is new.
+ *
+ * Troubles go to the error stream, also under `--quiet`; under `--json` they are events, which the caller makes.
+ */
+
+import type { Writable } from "node:stream"
+import type { Output } from "./output.ts"
+
+export interface Voice {
+  /** For what the next run says. */
+  runOutput(): Output
+  /** How the run ended: after one that left nothing undone everything is new again. */
+  runEnded(exit: number): void
+  remark(text: string): void
+  /** Says a trouble and the lines below it; false where it is the one that was said last, even in other words. */
+  complain(trouble: { readonly code: string; readonly message: string }, below?: readonly string[]): boolean
+  /** Whether there was a trouble until now; from now on there is none. */
+  isOver(): boolean
+}
+
+export function makeVoice(
+  output: Output,
+  { stderr, isSilent }: { readonly stderr: Writable; readonly isSilent: boolean },
+): Voice {
+  const timed = withTime(output)
+  let trouble: string | undefined
+  let report: string | undefined
+  let details: ReadonlySet<string> = new Set()
+  let notes: ReadonlySet<string> = new Set()
+  return {
+    runOutput() {
+      const before = notes
+      notes = new Set()
+      return {
+        ...timed,
+        note(text) {
+          notes = new Set([...notes, text])
+          if (!before.has(text)) timed.note(text)
+        },
+        lines(texts) {
+          const isRepeated = texts.join("\n") === report
+          report = texts.join("\n")
+          if (!isRepeated) timed.lines(texts.filter((text) => !details.has(text)))
+          details = new Set(texts.filter((text) => text.startsWith("  ")))
+        },
+      }
+    },
+    runEnded(exit) {
+      if (exit === 1 || exit === 2) return
+      report = undefined
+      details = new Set()
+    },
+    remark: timed.note,
+    complain({ code, message }, below = []) {
+      // A network that fails does so in many ways, and is one trouble.
+      const found = code === "cloud_unreachable" ? code : message
+      if (trouble === found) return false
+      trouble = found
+      if (isSilent) return true
+      for (const text of [`Error: ${message}`, ...below]) stderr.write(`${timeOfDay()} ${text}\n`)
+      return true
+    },
+    isOver() {
+      const was = trouble !== undefined
+      trouble = undefined
+      return was
+    },
+  }
+}
+
+function withTime(output: Output): Output {
+  const timed = (text: string) => `${timeOfDay()} ${text}`
+  return {
+    ...output,
+    line: (text = "") => output.line(timed(text)),
+    lines: (texts) => output.lines(texts.map(timed)),
+    note: (text) => output.note(timed(text)),
+  }
+}
+
+function timeOfDay(): string {
+  return new Date().toTimeString().slice(0, 8)
+}
