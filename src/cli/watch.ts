@@ -7,7 +7,7 @@
 
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import type { Ending, PlannedRun, SyncError, Watching } from "../index.ts"
+import type { Dirty, Ending, PlannedRun, SyncError, Watching } from "../index.ts"
 import type { BmCommand } from "./command.ts"
 import { type OneRun, type RanOnce, runOnce } from "./commands/bisync.ts"
 import { describeError, type ErrorText } from "./error-text.ts"
@@ -39,13 +39,17 @@ export async function runWatch(watch: WatchRun): Promise<number> {
   const { bm, command, output } = watch
   const { place, holder, stderr } = command.context
   const voice = makeVoice(output, { stderr, isSilent: output.isJson })
+  const dirty = bm.makeDirty()
   let hint: () => void = () => undefined
   let isEnding = false
   let end: () => void = () => {
     isEnding = true
   }
   const opened = bm.openWatching(place, {
-    onHint: () => hint(),
+    onHint(path) {
+      dirty.add(path, bm.clock.nowMs())
+      hint()
+    },
     onTrouble: (word) => voice.remark(`changes here are seen at the interval only (${word})`),
   })
   if (!opened.ok) return output.fail(opened.error)
@@ -57,14 +61,19 @@ export async function runWatch(watch: WatchRun): Promise<number> {
     `Watching ${escapeForTerminal(bm.shortenHome(watching.config.syncDir, place.home))}, every ${intervalS}s. Ctrl+C to stop.`,
   )
   output.json({ ...event("watch.started"), interval_s: intervalS, pid: holder.pid })
-  const at: At = { voice, watching, stop, blocked: undefined, isPartial: false }
+  const at: At = { voice, watching, stop, dirty, wholeMs: 0, blocked: undefined, isPartial: false }
   try {
     await watching.watch()
     const loop = bm.startLoop({
       intervalMs: intervalS * 1000,
       clock: bm.clock,
       random: Math.random,
-      run: () => tick(watch, at),
+      async run(isDue) {
+        const ending = await tick(watch, at, isDue)
+        // What was named to a run that came to nothing is found by the next one, which looks at everything.
+        if (ending !== "done") at.wholeMs = 0
+        return ending
+      },
       onNext: (atMs) =>
         watching.beat({
           schema: "bm.watch/1",
@@ -93,21 +102,27 @@ interface At {
   readonly voice: Voice
   readonly watching: Watching
   readonly stop: { isStopped(): boolean }
+  readonly dirty: Dirty
+  /** When a run last listed both sides; Unix milliseconds. */
+  wholeMs: number
   blocked: Blocked | undefined
   /** The last run had nothing to do, and could not look at everything. */
   isPartial: boolean
 }
 
-async function tick(watch: WatchRun, at: At): Promise<Ending> {
+async function tick(watch: WatchRun, at: At, isDue: boolean): Promise<Ending> {
   const { bm, command, options } = watch
   const { voice, watching, stop } = at
   // First of all: whatever changes from here on is hinted at, and what changed before is found by the run.
-  await watching.watch()
+  const isNew = await watching.watch()
+  const named = at.dirty.take(bm.clock.nowMs())
+  const only = isNew || (isDue && isWholeDue(watch, at)) ? undefined : named
   // Who finds the lock taken is told since when this run works, not since when the watcher waits.
   const holder = { ...options.holder, since: new Date().toISOString() }
-  const run = { ...options, holder, isDryRun: false, isResync: false }
+  const run = { ...options, holder, isDryRun: false, isResync: false, ...(only !== undefined && { only }) }
   const output = voice.runOutput()
   const ran = await runOnce({ bm, command, output, options: run, isQuietWhenIdle: true }, stop)
+  if (ran.isWhole === true) at.wholeMs = bm.clock.nowMs()
   if (ran.error === undefined) return finished(watch, at, { ran, output })
   const ending = endingOf(ran.error)
   if (ending === "busy") return ending
@@ -115,6 +130,16 @@ async function tick(watch: WatchRun, at: At): Promise<Ending> {
   if (ending === "blocked") await block(watch, at, ran.error)
   else complain(watch, at, describeError(ran.error))
   return ending
+}
+
+const MANY_FILES = 20_000
+const WHOLE_EVERY_MS = 5 * 60_000
+
+/** To list very many is not free. Meanwhile it is enough to ask whether anybody has written there, which a glance does. */
+function isWholeDue({ bm }: WatchRun, { watching, wholeMs, blocked }: At): boolean {
+  const sinceMs = bm.clock.nowMs() - wholeMs
+  const isRecent = sinceMs >= 0 && sinceMs < WHOLE_EVERY_MS
+  return !isRecent || blocked !== undefined || (bm.readStatus(watching.directory)?.files ?? 0) <= MANY_FILES
 }
 
 async function finished(

@@ -18,6 +18,7 @@ import { adopt, findOrCreateEpoch, newDeviceId } from "./adopt.ts"
 import { type Config, expandHome, type Place, readConfig } from "./config.ts"
 import { applySaved, type SavedPlan } from "./apply.ts"
 import { type Cycle, cycle } from "./cycle.ts"
+import { glance } from "./glance.ts"
 import { journalError } from "./ledger.ts"
 import type { RunOptions } from "./options.ts"
 import { openRemote, type OpenRemote, type Probing } from "./open-remote.ts"
@@ -56,6 +57,8 @@ export interface BisyncOptions {
   readonly maxDelete?: number
   readonly confirmedDeletes?: number
   readonly project?: string
+  /** Only these may have changed; a run looks at everything where that turns out to be too little. */
+  readonly only?: readonly string[]
   readonly dir?: string
   readonly isDryRun: boolean
   readonly isResync: boolean
@@ -84,6 +87,8 @@ export interface Ran {
   readonly opened: Opened
   /** Where a state that could not be used was moved to. */
   readonly setAside?: string
+  /** Both sides were listed. */
+  readonly isWhole: boolean
   /** Of a dry run. */
   readonly projectsToCreate?: readonly string[]
 }
@@ -120,17 +125,37 @@ export async function bisync<T>(
     const runOptions = runOptionsOf(config, options, project.value)
     const at = projectsAt(opened.value.opened, project.value)
     const tell = options.onProjects ?? (() => undefined)
-    if (at !== undefined && !options.isDryRun) await registerProjects(at, tell)
-    const ran = await runCycle(opened.value.opened, runOptions, options.apply)
+    const glanced = await glanceAt(opened.value.opened, runOptions, options.only)
+    if (!glanced.ok) return glanced
+    const isWhole = glanced.value === undefined
+    if (isWhole && at !== undefined && !options.isDryRun) await registerProjects(at, tell)
+    const ran =
+      glanced.value === undefined
+        ? await runCycle(opened.value.opened, runOptions, options.apply)
+        : ok(glanced.value)
     if (!ran.ok) return ran
     if (options.isDryRun) {
       const planned = at === undefined ? {} : { projectsToCreate: await projectsToCreate(at) }
-      return ok(await conclude({ cycle: ran.value, ...opened.value, ...planned }))
+      return ok(await conclude({ cycle: ran.value, isWhole, ...opened.value, ...planned }))
     }
     await publishStatus({ session, cycle: ran.value })
     if (at !== undefined) await indexProjects(at, ran.value, tell)
-    return ok(await conclude({ cycle: ran.value, ...opened.value }))
+    return ok(await conclude({ cycle: ran.value, isWhole, ...opened.value }))
   })
+}
+
+async function glanceAt(
+  { world, session: { ledger } }: Opened,
+  options: RunOptions,
+  paths: readonly string[] | undefined,
+): Promise<Result<Cycle | undefined, SyncError>> {
+  if (paths === undefined) return ok(undefined)
+  const parsed = paths.map(parsePath)
+  const only = new Set(parsed.flatMap((path) => (path.ok ? [path.value] : [])))
+  // What has no name of ours is told by a run that sees it.
+  if (only.size < parsed.length) return ok(undefined)
+  const asked = { ...options, only }
+  return glance(world, ledger, asked, decideSync(world, ledger, asked))
 }
 
 /** Only the remote of an account has projects. */

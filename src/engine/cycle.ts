@@ -62,13 +62,15 @@ export interface Prepared {
 export type Cycle =
   | { readonly kind: "settled"; readonly run: RunId; readonly files: number; readonly settings: string }
   | { readonly kind: "planned"; readonly prepared: Prepared; readonly unfinished: number }
-  | {
-      readonly kind: "performed"
-      readonly prepared: Prepared
-      readonly performed: Performed
-      readonly restored: readonly string[]
-    }
+  | PerformedCycle
   | { readonly kind: "cloned" }
+
+export interface PerformedCycle {
+  readonly kind: "performed"
+  readonly prepared: Prepared
+  readonly performed: Performed
+  readonly restored: readonly string[]
+}
 
 export async function cycle(
   world: World,
@@ -108,32 +110,39 @@ export async function cycle(
   const seen = looked.value
   const decided = await decide({ state: seen.state, look: seen, run })
   if (!decided.ok) return decided
-  const { plan } = decided.value
+  const prepared = prepare(world, { decided: decided.value, look: seen, run, settings })
+  if (options.isDryRun) return ok({ kind: "planned", prepared, unfinished })
+  const { restored } = settled.value
+  return carryOut(world, ledger, { prepared, restored }, options)
+}
+
+/** Gives a decision its names. */
+export function prepare(
+  world: World,
+  at: Pick<Prepared, "look" | "run" | "settings"> & { readonly decided: Decided },
+): Prepared {
+  const { look, run, settings, decided } = at
+  const { plan, bodies, concluding = [] } = decided
   const digest = recordsDigest(
     plan.actions.map((action, index) => actionRecord(action, index + 1)),
     world.sha256,
   )
   const planId = shortId("p", digest, () => false) as PlanId
-  const { bodies, concluding = [] } = decided.value
-  const prepared: Prepared = {
-    run,
-    plan,
-    planId,
-    digest,
-    look: seen,
-    bodies: seen.bodies,
-    decided: bodies,
-    concluding,
-    settings,
-  }
-  if (options.isDryRun) return ok({ kind: "planned", prepared, unfinished })
+  return { run, plan, planId, digest, look, bodies: look.bodies, decided: bodies, concluding, settings }
+}
+
+export async function carryOut(
+  world: World,
+  ledger: Ledger,
+  { prepared, restored }: { readonly prepared: Prepared; readonly restored: readonly string[] },
+  options: RunOptions,
+): Promise<Result<PerformedCycle, SyncError>> {
+  const { plan } = prepared
   const blocked = blockError(plan, options)
   if (blocked !== undefined) return err(blocked)
   const needs = plan.actions.some(({ steps }) => writesRemote(steps))
   const performed = await whileWriting(world, { ...options, needs }, () =>
     perform(world, ledger, prepared, options),
   )
-  return performed.ok
-    ? ok({ kind: "performed", prepared, performed: performed.value, restored: settled.value.restored })
-    : performed
+  return performed.ok ? ok({ kind: "performed", prepared, performed: performed.value, restored }) : performed
 }

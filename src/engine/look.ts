@@ -58,7 +58,8 @@ export function isSettled(state: State, listings: Listings, settings: string): b
 export interface Look {
   /** What to journal: observations and unions. */
   readonly bodies: readonly EventBody[]
-  readonly listings: Listings
+  /** Absent where only some paths were looked at. */
+  readonly listings?: Listings
   readonly mounts: { readonly [S in Side]: readonly string[] }
   readonly unknowns: { readonly [S in Side]: readonly Unknown[] }
   /** Deletes under way in the remote. */
@@ -126,11 +127,12 @@ function newlyIgnored(state: State, { rules }: World): readonly RelativePath[] {
 }
 
 export function listedBodies(
-  look: Pick<Look, "listings" | "mounts">,
+  { listings, mounts }: Pick<Look, "listings" | "mounts">,
   settles: string | undefined,
 ): readonly EventBody[] {
+  if (listings === undefined) return []
   return SIDES.map((side): EventBody => {
-    const { digest, count, sampledMs, shards } = look.listings[side]
+    const { digest, count, sampledMs, shards } = listings[side]
     const listed = {
       type: "side.listed",
       side,
@@ -138,7 +140,7 @@ export function listedBodies(
       count,
       digest,
       sampledMs,
-      mounts: look.mounts[side],
+      mounts: mounts[side],
       ...(shards !== undefined && { shards }),
     } as const
     return side === "remote" && settles !== undefined ? { ...listed, settles } : listed

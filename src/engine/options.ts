@@ -16,6 +16,8 @@ export interface RunOptions {
   /** The brake was passed when this was decided; it is only finished now. */
   readonly isConfirmed?: boolean
   readonly project?: RelativePath
+  /** Nothing but what concerns these. */
+  readonly only?: ReadonlySet<RelativePath>
   readonly isDryRun: boolean
   /** Decide also where there is nothing to do: a saved plan is judged against it. */
   readonly mustDecide?: boolean

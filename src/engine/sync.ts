@@ -27,9 +27,10 @@ export function sync(world: World, ledger: Ledger, options: RunOptions): Promise
 
 export function decideSync(world: World, ledger: Ledger, options: RunOptions): Decide {
   return async ({ state, look }) => {
-    const { profile, project, confirmedDeletes } = options
+    const { profile, project, only, confirmedDeletes } = options
+    const paths = only === undefined ? state.paths : partOf(state.paths, only)
     const reconciled = reconcile(
-      { paths: state.paths, unknowns: look.unknowns },
+      { paths, unknowns: look.unknowns },
       {
         conflictResolve: profile.conflictResolve,
         skewUnknownMs: world.sides.remote.capabilities.kind === "folder" ? 0 : UNKNOWN_SKEW_MS,
@@ -43,7 +44,7 @@ export function decideSync(world: World, ledger: Ledger, options: RunOptions): D
     const planned = planChanges({
       ...reconciled,
       notices: withUnknowns(reconciled.notices, look.unknowns),
-      paths: state.paths,
+      paths,
       conflictId: await conflictIds(world, ledger),
     })
     const limited = project === undefined ? planned : limitToProject(planned, project)
@@ -54,6 +55,10 @@ export function decideSync(world: World, ledger: Ledger, options: RunOptions): D
     })
     return ok({ plan, bodies: [...plan.actions.flatMap(decisionBodies), ...resolvedByHand(state)] })
   }
+}
+
+function partOf(paths: State["paths"], only: ReadonlySet<RelativePath>): State["paths"] {
+  return new Map([...only].map((path) => [path, paths.get(path) ?? {}]))
 }
 
 /** A writer that recorded no skew of its clock may have been this far off; folders share the file system's clock. */

@@ -14,8 +14,11 @@ export interface Watching {
   readonly config: Config
   /** Of this device's state. */
   readonly directory: string
-  /** Tells from now on when something changed; anew where another directory has come to stand there. */
-  watch(): Promise<void>
+  /**
+   * Tells from now on when something changed; anew where another directory has come to stand there: of what changed
+   * before there was no hint, and the answer is true.
+   */
+  watch(): Promise<boolean>
   /** For a directory that is away: what comes back is watched anew, though it may be the same. */
   unwatch(): Promise<void>
   beat(heartbeat: Heartbeat): void
@@ -23,7 +26,7 @@ export interface Watching {
 }
 
 export interface WatchingOptions {
-  readonly onHint: () => void
+  readonly onHint: (path?: string) => void
   readonly onTrouble: (word: string) => void
 }
 
@@ -44,11 +47,12 @@ export function openWatching(place: Place, options: WatchingOptions): Result<Wat
     directory,
     async watch() {
       const found = identityOf(config.syncDir)
-      if (found !== undefined && found === watched) return
+      if (found !== undefined && found === watched) return false
       await unwatch()
-      if (found === undefined) return
+      if (found === undefined) return true
       hints = await hintsOf(place, config, options)
       watched = found
+      return true
     },
     unwatch,
     beat: (heartbeat) => writeHeartbeat(directory, heartbeat),

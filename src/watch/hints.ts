@@ -17,13 +17,20 @@ export interface HintsOptions {
   /** Of a path relative to the directory, with slashes. */
   readonly ignoresDirectory: (path: string) => boolean
   readonly ignoresFile: (path: string) => boolean
-  readonly onHint: () => void
+  /** With the path, relative to the directory and with slashes, where it is one file that came, changed or went. */
+  readonly onHint: (path?: string) => void
   /** The system's word, each once, such as `ENOSPC` where it watches no more directories. */
   readonly onTrouble: (word: string) => void
 }
 
 /** Where programs keep what is nobody's note. */
 const NEVER = new Set([".git", ".basic-memory"])
+
+const FILE_EVENTS: ReadonlySet<string> = new Set(["add", "change", "unlink"])
+
+function pathIn(directory: string, path: string): string {
+  return relative(directory, path).split(sep).join("/")
+}
 
 /** Answers when the directories that are there are watched. */
 export async function openHints(options: HintsOptions): Promise<Hints> {
@@ -32,7 +39,7 @@ export async function openHints(options: HintsOptions): Promise<Hints> {
   const told = new Set<string>()
   // What it is, is not always known: then it is ignored only if it is in either case.
   const isIgnored = (path: string, stat?: Stats): boolean => {
-    const below = relative(directory, path).split(sep).join("/")
+    const below = pathIn(directory, path)
     if (below === "" || below.startsWith("..")) return false
     if (NEVER.has(below.split("/")[0] ?? "")) return true
     if (stat?.isDirectory() === true) return ignoresDirectory(below)
@@ -48,7 +55,7 @@ export async function openHints(options: HintsOptions): Promise<Hints> {
     // What may not be read is not synced either, and the run says so.
     ignorePermissionErrors: true,
   })
-  watcher.on("all", onHint)
+  watcher.on("all", (event, path) => onHint(FILE_EVENTS.has(event) ? pathIn(directory, path) : undefined))
   watcher.on("error", (error) => {
     const word = wordOf(error)
     if (!told.has(word)) onTrouble(word)

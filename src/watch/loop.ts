@@ -6,14 +6,15 @@
  */
 
 import type { Clock } from "../model/ports.ts"
-import { afterClockStep, afterHint, afterRun, type Ending, nextRunMs, type Pace } from "./pace.ts"
+import { afterClockStep, afterHint, afterRun, type Ending, isDue, nextRunMs, type Pace } from "./pace.ts"
 
 export interface LoopOptions {
   readonly intervalMs: number
   readonly clock: Clock
   /** At least 0, less than 1. */
   readonly random: () => number
-  readonly run: () => Promise<Ending>
+  /** Due: it is time to look at everything; else there was a hint. */
+  readonly run: (isDue: boolean) => Promise<Ending>
   /** Told before each wait. */
   readonly onNext?: (atMs: number) => void
   /** Unix milliseconds until which nothing runs; nothing where it is not paused. */
@@ -33,7 +34,8 @@ const LOOK_MS_MAX = 1_000
 
 export function startLoop(options: LoopOptions): Loop {
   const { clock, intervalMs } = options
-  let pace: Pace = { intervalMs, ranMs: clock.nowMs() - intervalMs, last: "done", failures: 0 }
+  const longAgoMs = clock.nowMs() - intervalMs
+  let pace: Pace = { intervalMs, sinceMs: longAgoMs, ranMs: longAgoMs, last: "done", failures: 0 }
   const stopping = new AbortController()
   const { signal } = stopping
   let wake: () => void = () => undefined
@@ -62,9 +64,10 @@ export function startLoop(options: LoopOptions): Loop {
       await untilDue()
       if (signal.aborted) break
       const startedMs = clock.nowMs()
-      const ending = await options.run()
+      const wasDue = isDue(pace, startedMs)
+      const ending = await options.run(wasDue)
       runs += 1
-      pace = afterRun(pace, { startedMs, endedMs: clock.nowMs(), ending })
+      pace = afterRun(pace, { startedMs, endedMs: clock.nowMs(), ending, wasDue })
     }
     return runs
   }

@@ -2,12 +2,15 @@
  * When a watcher runs next. PURE.
  *
  * A change here is waited for until it is quiet, but not for long; without one the interval decides, for a change there
- * announces itself to nobody. While the storage is away each try waits longer, and a hint does not hurry it.
+ * announces itself to nobody. A run that only follows a hint does not put off the next look at everything. While the
+ * storage is away each try waits longer, and a hint does not hurry it.
  */
 
 export interface Pace {
   readonly intervalMs: number
-  /** When the last run ended, or the watch began; Unix milliseconds. */
+  /** When the interval began: the last run that was due ended. Unix milliseconds. */
+  readonly sinceMs: number
+  /** When the last run ended, or the watch began. */
   readonly ranMs: number
   /** The first and the last hint that no run has looked at yet. */
   readonly hinted?: { readonly firstMs: number; readonly lastMs: number }
@@ -27,7 +30,7 @@ export const QUIET_MS = 60
 /** A long copy is synced while it goes on. */
 export const PATIENCE_MS = 1_000
 /** A file that is written again within this time of a hint about it may bring no other one. */
-const TOLD_ONCE_MS = 50
+export const TOLD_ONCE_MS = 50
 const BUSY_MS = 1_000
 const AWAY_MS = 1_000
 const AWAY_MS_MAX = 5 * 60_000
@@ -36,8 +39,8 @@ const JITTER = 0.2
 
 /** Unix milliseconds. `share`: at least 0, less than 1. */
 export function nextRunMs(pace: Pace, share: number): number {
-  const { intervalMs, ranMs, hinted, last, failures } = pace
-  const dueMs = ranMs + intervalMs
+  const { intervalMs, sinceMs, ranMs, hinted, last, failures } = pace
+  const dueMs = sinceMs + intervalMs
   switch (last) {
     case "busy":
       return ranMs + BUSY_MS * (1 + JITTER * share)
@@ -53,17 +56,23 @@ export function nextRunMs(pace: Pace, share: number): number {
   }
 }
 
+/** Whether the next run is more than the answer to a hint: after a failure nothing is sure any more. */
+export function isDue({ sinceMs, intervalMs, last }: Pace, nowMs: number): boolean {
+  return last !== "done" || nowMs >= sinceMs + intervalMs
+}
+
 export function afterHint(pace: Pace, nowMs: number): Pace {
   return { ...pace, hinted: { firstMs: pace.hinted?.firstMs ?? nowMs, lastMs: nowMs } }
 }
 
 /** A clock that was set back makes nothing wait for longer. */
 export function afterClockStep(pace: Pace, nowMs: number): Pace {
-  const { ranMs, hinted } = pace
-  if (ranMs <= nowMs && (hinted === undefined || hinted.lastMs <= nowMs)) return pace
+  const { sinceMs, ranMs, hinted } = pace
+  if (Math.max(sinceMs, ranMs) <= nowMs && (hinted === undefined || hinted.lastMs <= nowMs)) return pace
   const { hinted: _, ...rest } = pace
   return {
     ...rest,
+    sinceMs: Math.min(sinceMs, nowMs),
     ranMs: Math.min(ranMs, nowMs),
     ...(hinted !== undefined && {
       hinted: { firstMs: Math.min(hinted.firstMs, nowMs), lastMs: Math.min(hinted.lastMs, nowMs) },
@@ -74,15 +83,21 @@ export function afterClockStep(pace: Pace, nowMs: number): Pace {
 /** A hint that came while the run was at work, or just before, may be about what it had looked at before. */
 export function afterRun(
   pace: Pace,
-  run: { readonly startedMs: number; readonly endedMs: number; readonly ending: Ending },
+  run: {
+    readonly startedMs: number
+    readonly endedMs: number
+    readonly ending: Ending
+    readonly wasDue: boolean
+  },
 ): Pace {
-  const { startedMs, endedMs, ending } = run
+  const { startedMs, endedMs, ending, wasDue } = run
   const isLate =
     pace.hinted !== undefined && (endedMs < startedMs || pace.hinted.lastMs + TOLD_ONCE_MS > startedMs)
   const { hinted: _, ...rest } = pace
   const kept = isLate || ending === "busy" || ending === "away" ? pace.hinted : undefined
   return {
     ...rest,
+    sinceMs: wasDue ? endedMs : pace.sinceMs,
     ranMs: endedMs,
     last: ending,
     failures: ending === "away" ? pace.failures + 1 : 0,

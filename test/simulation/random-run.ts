@@ -16,11 +16,17 @@ export interface RunReport {
   readonly ticks: number
   readonly faults: number
   readonly edits: number
+  readonly glances: number
 }
 
 export async function simulate(
   seed: number,
-  options: { readonly traces?: boolean; readonly remote?: RemoteKind } = {},
+  options: {
+    readonly traces?: boolean
+    readonly remote?: RemoteKind
+    /** False for seeds that were found before there were any. */
+    readonly hasGlances?: boolean
+  } = {},
 ): Promise<RunReport> {
   const prng = prngOf(seed)
   const drawn = prng.chance(0.6) ? "folder" : "memory"
@@ -32,7 +38,7 @@ export async function simulate(
   })
   if (options.traces === true) simulation.trace = []
   try {
-    return await new RandomRun(simulation, prng).run()
+    return await new RandomRun(simulation, prng, options.hasGlances ?? true).run()
   } catch (error) {
     if (simulation.trace !== undefined) console.log(simulation.trace.join("\n"))
     throw error
@@ -43,13 +49,15 @@ class RandomRun {
   readonly #simulation: Simulation
   readonly #prng: Prng
   readonly #scheduler: Scheduler
+  readonly #hasGlances: boolean
   #writes = 0
   #edits = 0
   #faults = 0
 
-  constructor(simulation: Simulation, prng: Prng) {
+  constructor(simulation: Simulation, prng: Prng, hasGlances: boolean) {
     this.#simulation = simulation
     this.#prng = prng
+    this.#hasGlances = hasGlances
     this.#scheduler = new Scheduler(prng)
   }
 
@@ -70,7 +78,8 @@ class RandomRun {
       this.#wait()
     }
     await expectHealed(this.#simulation)
-    return { ticks: this.#simulation.ticks, faults: this.#faults, edits: this.#edits }
+    const { ticks, glances } = this.#simulation
+    return { ticks, glances, faults: this.#faults, edits: this.#edits }
   }
 
   #wait(): void {
@@ -102,9 +111,17 @@ class RandomRun {
 
   async #sync(device: SimulatedDevice): Promise<void> {
     const union = this.#prng.chance(0.05) ? ({ union: "resync" } as const) : {}
-    const result = await (this.#prng.chance(0.8) ? device.syncConfirming(union) : device.sync(union))
+    const asked = this.#hasGlances && this.#prng.chance(0.5) ? { only: this.#named(device) } : union
+    const result = await (this.#prng.chance(0.8) ? device.syncConfirming(asked) : device.sync(asked))
     if (result.ok && result.value.kind === "cloned") throw new Error("took its own journal for a copy")
     if (!result.ok && result.error.code === "journal_damaged") throw new Error(result.error.why)
+  }
+
+  /** What hints may name: some of what is there, of what was, and of what never was. */
+  #named(device: SimulatedDevice): readonly string[] {
+    const share = this.#prng.pick([0.2, 0.8, 1])
+    const names = new Set([...device.disk.tree().keys(), ...PATHS.slice(0, this.#prng.below(PATHS.length))])
+    return [...names].filter(() => this.#prng.chance(share))
   }
 
   #onTick(

@@ -12,9 +12,10 @@ import { DiskFailure } from "../../src/disk/disk.ts"
 import { MemoryDisk } from "../../src/disk/memory-disk.ts"
 import { readMarker, writeMarker } from "../../src/disk/marker-file.ts"
 import type { Cycle } from "../../src/engine/cycle.ts"
+import { glance } from "../../src/engine/glance.ts"
 import { openLedger, type Ledger } from "../../src/engine/ledger.ts"
 import type { RunOptions } from "../../src/engine/options.ts"
-import { sync } from "../../src/engine/sync.ts"
+import { decideSync, sync } from "../../src/engine/sync.ts"
 import type { World } from "../../src/engine/world.ts"
 import { MemoryHistory } from "../../src/history/memory-history.ts"
 import { memoryStore, type MemoryStore } from "../../src/journal/memory-store.ts"
@@ -88,6 +89,8 @@ export class Simulation {
   hasUnited: boolean
   nowMs = FIRST_MS
   ticks = 0
+  /** Versions that a glance was enough to send. */
+  glances = 0
   /** May crash the device by its `isDead`, or wait. */
   hook: ((tick: Tick) => void | Promise<void>) | undefined
   /** Answers the errno with which a call on a disk shall fail. */
@@ -247,6 +250,8 @@ export interface SyncOptions {
   readonly union?: UnionReason
   readonly confirmedDeletes?: number
   readonly isDryRun?: boolean
+  /** A watcher's run: glances at these, and looks at everything where that is too little. */
+  readonly only?: readonly string[]
 }
 
 export class SimulatedDevice {
@@ -343,7 +348,7 @@ export class SimulatedDevice {
     if (options.union === "resync") this.#simulation.hasUnited = true
     try {
       const ledger = must(await openLedger(world.store, ledgerDeps(this.#simulation)))
-      const result = await sync(world, ledger, this.#runOptions(options))
+      const result = await this.#run(world, ledger, options)
       this.#simulation.trace?.push(`${this.name} ${summaryOf(result)}`)
       return result
     } catch (error) {
@@ -353,6 +358,24 @@ export class SimulatedDevice {
       })
       throw error
     }
+  }
+
+  async #run(
+    world: World,
+    ledger: Ledger,
+    { only, ...options }: SyncOptions,
+  ): Promise<Result<Cycle, SyncError>> {
+    const whole = this.#runOptions(options)
+    if (only !== undefined) {
+      const asked = { ...whole, only: new Set(only.map(mustPath)) }
+      const glanced = await glance(world, ledger, asked, decideSync(world, ledger, asked))
+      if (!glanced.ok) return glanced
+      if (glanced.value !== undefined) {
+        this.#simulation.glances += glanced.value.prepared.plan.actions.length
+        return ok(glanced.value)
+      }
+    }
+    return sync(world, ledger, whole)
   }
 
   /** A user who reads what the brake says and confirms it. */

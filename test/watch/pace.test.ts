@@ -1,9 +1,17 @@
 /** When a watcher runs next, case by case. */
 
 import { describe, expect, test } from "vitest"
-import { afterHint, afterRun, nextRunMs, type Pace, PATIENCE_MS, QUIET_MS } from "../../src/watch/pace.ts"
+import {
+  afterHint,
+  afterRun,
+  isDue,
+  nextRunMs,
+  type Pace,
+  PATIENCE_MS,
+  QUIET_MS,
+} from "../../src/watch/pace.ts"
 
-const START: Pace = { intervalMs: 60_000, ranMs: 1_000_000, last: "done", failures: 0 }
+const START: Pace = { intervalMs: 60_000, sinceMs: 1_000_000, ranMs: 1_000_000, last: "done", failures: 0 }
 const MINUTE_MS = 60_000
 
 describe("without a hint", () => {
@@ -16,8 +24,8 @@ describe("without a hint", () => {
   })
 
   test("another run at work is waited for a second, and not longer because it was met before", () => {
-    const once = afterRun(START, { startedMs: 0, endedMs: 5, ending: "busy" })
-    const twice = afterRun(once, { startedMs: 6, endedMs: 7, ending: "busy" })
+    const once = afterRun(START, { startedMs: 0, endedMs: 5, ending: "busy", wasDue: true })
+    const twice = afterRun(once, { startedMs: 6, endedMs: 7, ending: "busy", wasDue: true })
     expect(nextRunMs(once, 0) - 5).toBe(1_000)
     expect(nextRunMs(twice, 0) - 7).toBe(1_000)
   })
@@ -40,27 +48,41 @@ describe("a change here", () => {
   })
 
   test("that a run looked at is done with", () => {
-    const pace = afterRun(afterHint(START, 10), { startedMs: 70, endedMs: 90, ending: "done" })
+    const pace = afterRun(afterHint(START, 10), { startedMs: 70, endedMs: 90, ending: "done", wasDue: true })
     expect(nextRunMs(pace, 0)).toBe(90 + MINUTE_MS)
   })
 
   test("that came while a run was at work asks for another run", () => {
-    const pace = afterRun(afterHint(START, 80), { startedMs: 70, endedMs: 90, ending: "done" })
+    const pace = afterRun(afterHint(START, 80), { startedMs: 70, endedMs: 90, ending: "done", wasDue: true })
     expect(nextRunMs(pace, 0)).toBe(80 + QUIET_MS)
   })
 
   test("that a run could not look at is kept", () => {
-    const busy = afterRun(afterHint(START, 10), { startedMs: 70, endedMs: 90, ending: "busy" })
-    const done = afterRun(busy, { startedMs: 2_000, endedMs: 2_100, ending: "busy" })
+    const busy = afterRun(afterHint(START, 10), { startedMs: 70, endedMs: 90, ending: "busy", wasDue: true })
+    const done = afterRun(busy, { startedMs: 2_000, endedMs: 2_100, ending: "busy", wasDue: true })
     expect(done.hinted).toBeDefined()
     expect(nextRunMs(done, 0)).toBe(2_100 + 1_000)
+  })
+})
+
+describe("a run that only follows a hint", () => {
+  test("does not put off the interval", () => {
+    const pace = afterRun(START, { startedMs: 1_040_000, endedMs: 1_041_000, ending: "done", wasDue: false })
+    expect(nextRunMs(pace, 0)).toBe(1_060_000)
+  })
+
+  test("is none where the interval is over, or the last run came to nothing", () => {
+    expect(isDue(START, 1_059_999)).toBe(false)
+    expect(isDue(START, 1_060_000)).toBe(true)
+    expect(isDue({ ...START, last: "busy" }, 1_000_001)).toBe(true)
   })
 })
 
 describe("while the storage is away", () => {
   const failed = (times: number): Pace => {
     let pace = START
-    for (let at = 0; at < times; at++) pace = afterRun(pace, { startedMs: at, endedMs: at, ending: "away" })
+    for (let at = 0; at < times; at++)
+      pace = afterRun(pace, { startedMs: at, endedMs: at, ending: "away", wasDue: true })
     return { ...pace, ranMs: 0 }
   }
 
@@ -78,7 +100,7 @@ describe("while the storage is away", () => {
   })
 
   test("the first run that succeeds makes it forget", () => {
-    const back = afterRun(failed(9), { startedMs: 500, endedMs: 600, ending: "done" })
+    const back = afterRun(failed(9), { startedMs: 500, endedMs: 600, ending: "done", wasDue: true })
     expect(back.failures).toBe(0)
     expect(nextRunMs(back, 0)).toBe(600 + MINUTE_MS)
   })

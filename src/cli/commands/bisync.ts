@@ -250,6 +250,8 @@ export interface RanOnce {
   readonly exit: number
   /** Not said yet. */
   readonly error?: SyncError
+  /** It listed both sides. */
+  readonly isWhole?: boolean
   /** It said what it did. */
   readonly isTold: boolean
 }
@@ -288,23 +290,24 @@ export async function runOnce(
   if (!ran.ok) return { exit: 0, error: ran.error, isTold: false }
   if (ran.value.setAside !== undefined && ran.value.setAside !== "")
     output.note(`The state that could not be used is kept in ${ran.value.setAside}`)
-  const { finished } = ran.value
+  const { finished, isWhole } = ran.value
   const isIdle = finished === undefined || !finished.cycle.performed.didSomething
-  if (isIdle && isQuietWhenIdle) return { exit: finished?.cycle.performed.exit ?? 0, isTold: false }
+  if (isIdle && isQuietWhenIdle) return { exit: finished?.cycle.performed.exit ?? 0, isWhole, isTold: false }
   const ms = Date.now() - startedMs
-  if (finished === undefined) return { exit: nothingToDo(output, ran.value.run, ms), isTold: true }
+  if (finished === undefined) return { exit: nothingToDo(output, ran.value.run, ms), isWhole, isTold: true }
   const applied = appliedPlan === undefined ? {} : { appliedPlan }
-  return { exit: reportRun(output, { ...finished, ms, ...applied }), isTold: true }
+  return { exit: reportRun(output, { ...finished, ms, ...applied }), isWhole, isTold: true }
 }
 
 interface Concluded {
   readonly run: string
+  readonly isWhole: boolean
   readonly setAside?: string
   readonly finished?: Omit<Finished, "ms">
 }
 
-async function conclude(bm: Engine, { cycle, opened, setAside }: Ran): Promise<Concluded> {
-  const about = setAside === undefined ? {} : { setAside }
+async function conclude(bm: Engine, { cycle, opened, isWhole, setAside }: Ran): Promise<Concluded> {
+  const about = { isWhole, ...(setAside !== undefined && { setAside }) }
   if (cycle.kind !== "performed") return { ...about, run: cycle.kind === "settled" ? cycle.run : "" }
   const evidence = await bm.gatherEvidence(opened.world, opened.session.ledger, cycle.prepared.plan.actions)
   return { ...about, run: cycle.prepared.run, finished: { cycle, evidence } }
