@@ -9,9 +9,9 @@ import type { Writable } from "node:stream"
 import type { Output } from "./output.ts"
 
 export interface Voice {
-  /** For what the next run says. */
-  runOutput(): Output
-  /** How the run ended: after one that left nothing undone everything is new again. */
+  /** For what the next run says; one that looks at a few notes only says nothing twice anyway. */
+  runOutput(run: { readonly isWhole: boolean }): Output
+  /** How a run that looked at everything ended: after one that left nothing undone everything is new again. */
   runEnded(exit: number): void
   remark(text: string): void
   /** Says a trouble and the lines below it; false where it is the one that was said last, even in other words. */
@@ -30,7 +30,8 @@ export function makeVoice(
   let details: ReadonlySet<string> = new Set()
   let notes: ReadonlySet<string> = new Set()
   return {
-    runOutput() {
+    runOutput({ isWhole }) {
+      if (!isWhole) return timed
       const before = notes
       notes = new Set()
       return {

@@ -120,7 +120,7 @@ async function tick(watch: WatchRun, at: At, isDue: boolean): Promise<Ending> {
   // Who finds the lock taken is told since when this run works, not since when the watcher waits.
   const holder = { ...options.holder, since: new Date().toISOString() }
   const run = { ...options, holder, isDryRun: false, isResync: false, ...(only !== undefined && { only }) }
-  const output = voice.runOutput()
+  const output = voice.runOutput({ isWhole: only === undefined })
   const ran = await runOnce({ bm, command, output, options: run, isQuietWhenIdle: true }, stop)
   if (ran.isWhole === true) at.wholeMs = bm.clock.nowMs()
   if (ran.error === undefined) return finished(watch, at, { ran, output })
@@ -148,7 +148,8 @@ async function finished(
   { ran, output }: { readonly ran: RanOnce; readonly output: Output },
 ): Promise<Ending> {
   const { exit, isTold } = ran
-  at.voice.runEnded(exit)
+  const isWhole = ran.isWhole !== false
+  if (isWhole) at.voice.runEnded(exit)
   if (exit === 1) {
     if (watch.command.quiet) at.voice.complain({ code: "cloud_unreachable", message: SHORT })
     return "away"
@@ -158,6 +159,7 @@ async function finished(
     output.line("✓ Syncing again")
     output.json(event("watch.recovered"))
   }
+  if (!isWhole) return "done"
   const isPartial = exit === 2 && !isTold
   if (isPartial && !at.isPartial) await tellNotices(watch, output)
   at.isPartial = isPartial
