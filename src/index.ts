@@ -9,6 +9,7 @@ export { isLoggedIn, login, logout } from "./engine/account.ts"
 export { continueConversation } from "./engine/conversation.ts"
 export type { ProjectNews } from "./engine/projects.ts"
 export { shownRemote } from "./engine/remote.ts"
+export type { ImportReport } from "./engine/import.ts"
 export type { InstallOffer } from "./engine/setup-rclone.ts"
 export {
   setup,
@@ -78,7 +79,7 @@ export { openWatching, type Watching } from "./engine/watch.ts"
 export type { Heartbeat } from "./engine/watch-file.ts"
 export { type Dirty, makeDirty } from "./watch/dirty.ts"
 export { startLoop } from "./watch/loop.ts"
-export type { Ending } from "./watch/pace.ts"
+export { type Ending, isListingDue } from "./watch/pace.ts"
 export { clock } from "./engine/session.ts"
 export {
   type InstallOptions,

@@ -132,14 +132,10 @@ async function tick(watch: WatchRun, at: At, isDue: boolean): Promise<Ending> {
   return ending
 }
 
-const MANY_FILES = 20_000
-const WHOLE_EVERY_MS = 5 * 60_000
-
-/** To list very many is not free. Meanwhile it is enough to ask whether anybody has written there, which a glance does. */
+/** Whoever is blocked waits for a look at everything. */
 function isWholeDue({ bm }: WatchRun, { watching, wholeMs, blocked }: At): boolean {
-  const sinceMs = bm.clock.nowMs() - wholeMs
-  const isRecent = sinceMs >= 0 && sinceMs < WHOLE_EVERY_MS
-  return !isRecent || blocked !== undefined || (bm.readStatus(watching.directory)?.files ?? 0) <= MANY_FILES
+  const files = bm.readStatus(watching.directory)?.files ?? 0
+  return blocked !== undefined || bm.isListingDue({ files, sinceMs: bm.clock.nowMs() - wholeMs })
 }
 
 async function finished(

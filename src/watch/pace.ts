@@ -31,6 +31,8 @@ export const QUIET_MS = 60
 export const PATIENCE_MS = 1_000
 /** A file that is written again within this time of a hint about it may bring no other one. */
 export const TOLD_ONCE_MS = 50
+const MANY_FILES = 20_000
+const LIST_MANY_EVERY_MS = 5 * 60_000
 const BUSY_MS = 1_000
 const AWAY_MS = 1_000
 const AWAY_MS_MAX = 5 * 60_000
@@ -59,6 +61,20 @@ export function nextRunMs(pace: Pace, share: number): number {
 /** Whether the next run is more than the answer to a hint: after a failure nothing is sure any more. */
 export function isDue({ sinceMs, intervalMs, last }: Pace, nowMs: number): boolean {
   return last !== "done" || nowMs >= sinceMs + intervalMs
+}
+
+/**
+ * Whether a run that is due lists both sides. To list very many is not free; in between it is enough to ask whether
+ * anybody has written there. A clock that was set back is no reason to wait.
+ */
+export function isListingDue({
+  files,
+  sinceMs,
+}: {
+  readonly files: number
+  readonly sinceMs: number
+}): boolean {
+  return files <= MANY_FILES || sinceMs < 0 || sinceMs >= LIST_MANY_EVERY_MS
 }
 
 export function afterHint(pace: Pace, nowMs: number): Pace {

@@ -5,6 +5,7 @@ import {
   afterHint,
   afterRun,
   isDue,
+  isListingDue,
   nextRunMs,
   type Pace,
   PATIENCE_MS,
@@ -76,6 +77,15 @@ describe("a run that only follows a hint", () => {
     expect(isDue(START, 1_060_000)).toBe(true)
     expect(isDue({ ...START, last: "busy" }, 1_000_001)).toBe(true)
   })
+})
+
+test.each([
+  { rule: "at each interval", files: 20_000, sinceMs: 1, isSo: true },
+  { rule: "every five minutes only where there are very many", files: 20_001, sinceMs: 299_999, isSo: false },
+  { rule: "after five minutes where there are very many", files: 20_001, sinceMs: 300_000, isSo: true },
+  { rule: "where the clock was set back", files: 20_001, sinceMs: -1, isSo: true },
+])("a run that is due lists $rule", ({ files, sinceMs, isSo }) => {
+  expect(isListingDue({ files, sinceMs })).toBe(isSo)
 })
 
 describe("while the storage is away", () => {
