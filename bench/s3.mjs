@@ -10,12 +10,11 @@ import assert from "node:assert/strict"
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import os from "node:os"
 import { dirname, join, resolve } from "node:path"
-import { pathToFileURL } from "node:url"
 import { parseArgs } from "node:util"
-import { build } from "esbuild"
 import { findServer } from "../test/servers/install.mjs"
 import { unpackCorpus } from "./corpus.mjs"
 import { measure } from "./measure.mjs"
+import { loadServers } from "./servers.mjs"
 import { rowsOf } from "./table.mjs"
 import { envOf, hashTree } from "./tools.mjs"
 
@@ -247,21 +246,4 @@ function print({ rows, targets }) {
     console.log(
       `${name}: ${value ?? "-"}, target ≤ ${max}: ${isMet === undefined ? "not measured" : isMet ? "met" : "NOT MET"}`,
     )
-}
-
-/** The servers of the tests are TypeScript. */
-async function loadServers() {
-  const outfile = resolve(import.meta.dirname, "../node_modules/.cache/bm-bench-servers.mjs")
-  await build({
-    stdin: {
-      contents: 'export * from "./server.ts"\nexport * from "./proxy.ts"',
-      resolveDir: resolve(import.meta.dirname, "../test/servers"),
-    },
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    outfile,
-    logLevel: "error",
-  })
-  return import(pathToFileURL(outfile).href)
 }

@@ -11,11 +11,10 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import os from "node:os"
 import { join, resolve } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
-import { pathToFileURL } from "node:url"
 import { parseArgs } from "node:util"
-import { build } from "esbuild"
 import { unpackCorpus } from "./corpus.mjs"
 import { measure } from "./measure.mjs"
+import { loadServers } from "./servers.mjs"
 import { envOf, hashTree } from "./tools.mjs"
 
 const { values } = parseArgs({
@@ -230,21 +229,4 @@ function notesIn(directory) {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
     .sort()
-}
-
-/** The servers of the tests are TypeScript. */
-async function loadServers() {
-  const outfile = resolve(import.meta.dirname, "../node_modules/.cache/bm-bench-watch-servers.mjs")
-  await build({
-    stdin: {
-      contents: 'export * from "./server.ts"',
-      resolveDir: resolve(import.meta.dirname, "../test/servers"),
-    },
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    outfile,
-    logLevel: "error",
-  })
-  return import(pathToFileURL(outfile).href)
 }
