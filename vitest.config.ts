@@ -1,9 +1,12 @@
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     pool: "threads",
+    // Most of them wait for processes and servers most of the time.
+    maxWorkers: Math.max(2, availableParallelism()),
     isolate: false,
     testTimeout: 120_000,
     // As the command does it: what the SDK says of old versions of Node is for us, not for whoever reads the tests.
