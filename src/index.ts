@@ -9,7 +9,6 @@ export { isLoggedIn, login, logout } from "./engine/account.ts"
 export { continueConversation } from "./engine/conversation.ts"
 export type { ProjectNews } from "./engine/projects.ts"
 export { shownRemote } from "./engine/remote.ts"
-export type { ImportReport } from "./engine/import.ts"
 export type { InstallOffer } from "./engine/setup-rclone.ts"
 export {
   setup,
