@@ -9,6 +9,7 @@ export { isLoggedIn, login, logout } from "./engine/account.ts"
 export { continueConversation } from "./engine/conversation.ts"
 export type { ProjectNews } from "./engine/projects.ts"
 export { shownRemote } from "./engine/remote.ts"
+export type { ImportReport } from "./engine/import.ts"
 export type { InstallOffer } from "./engine/setup-rclone.ts"
 export {
   setup,
@@ -75,7 +76,7 @@ export { type Guard, queryStatus, type StatusReport } from "./engine/status-quer
 export { check, type CheckOptions, type CheckReport } from "./engine/check.ts"
 export type { Finding } from "./engine/check-judge.ts"
 export { openWatching, type Watching } from "./engine/watch.ts"
-export type { Heartbeat } from "./engine/watch-file.ts"
+export { type Heartbeat, timeOrNull } from "./engine/watch-file.ts"
 export { type Dirty, makeDirty } from "./watch/dirty.ts"
 export { startLoop } from "./watch/loop.ts"
 export { type Ending, isListingDue } from "./watch/pace.ts"
@@ -87,7 +88,8 @@ export {
   type ServiceReport,
   uninstallService,
 } from "./watch/install-service.ts"
-export type { Machine, ServiceRefusal } from "./watch/manager.ts"
+export type { ServiceRefusal } from "./model/service-refusal.ts"
+export type { Machine } from "./watch/manager.ts"
 export { parseDuration, type Pause, pause, readPause, resume } from "./watch/pause.ts"
 export { type ManagerName, startedBy, watchArguments } from "./watch/service.ts"
 export { thisMachine } from "./watch/this-machine.ts"

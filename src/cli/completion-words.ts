@@ -107,6 +107,7 @@ export const VALUES: readonly { readonly flag: string; readonly values: readonly
   { flag: "--kind", values: ["bisync", "resync", "undo", "redo", "resolve", "prune"] },
   { flag: "--backend", values: ["native", "rclone"] },
   { flag: "--format", values: ["jsonl", "csv"] },
+  { flag: "--pause", values: ["30m", "2h", "1d", "1w"] },
 ]
 
 /** Flags that are followed by a file or a folder. */

@@ -18,8 +18,10 @@ import {
   undoOverlap,
 } from "./error-refusals.ts"
 import { escapeForTerminal, plural } from "./format.ts"
+import { importRefused } from "./import-text.ts"
 import { rcloneMissing } from "./rclone-text.ts"
 import { heldBack, resolveRefused, toolFailed } from "./resolve-text.ts"
+import { serviceError } from "./service-text.ts"
 import { storageError } from "./storage-text.ts"
 import { troubleText } from "./trouble-text.ts"
 
@@ -69,7 +71,7 @@ const DESCRIBE: Describe = {
   mount_dir: ({ dir }) => ({
     exit: 4,
     code: "mount_dir",
-    message: `Cannot use ${dir} for bisync - it's the mount directory!`,
+    message: `Cannot use ${escapeForTerminal(dir)} for bisync - it's the mount directory!`,
     fix: [
       {
         command: "bm cloud bisync-setup --dir ~/basic-memory-cloud-sync",
@@ -128,10 +130,18 @@ const DESCRIBE: Describe = {
   config_unreadable: ({ file, why }) => ({
     exit: 1,
     code: "internal",
-    message: `Cannot use ${file} - ${why}`,
+    message: `Cannot use ${escapeForTerminal(file)} - ${escapeForTerminal(why)}`,
     fix: [{ text: "mend that file, or move it away and run bm cloud bisync-setup" }],
   }),
   setup_failed: setupFailed,
+  interrupted: () => ({
+    exit: 130,
+    code: "internal",
+    message: "Stopped before anything was set up",
+    fix: [{ ...SETUP, text: "begin again" }],
+  }),
+  import_refused: importRefused,
+  service: ({ refusal }) => serviceError(refusal),
   unsupported: ({ what }) => ({
     exit: 64,
     code: "usage",

@@ -14,6 +14,8 @@ export interface Output {
   lines(texts: readonly string[]): void
   /** A JSON document or NDJSON line; nothing without `--json`. */
   json(value: object): void
+  /** What must be known while a command that answers with one document is still at work: on the error stream. */
+  jsonAside(value: object): void
   /** A remark for people, on stderr, so that stdout stays what was asked for. */
   note(text: string): void
   /** Says what went wrong and answers the exit code. */
@@ -35,6 +37,9 @@ export function makeOutput(
     lines: (texts) => texts.forEach((text) => line(text)),
     json: (value) => {
       if (isJson) streams.stdout.write(`${JSON.stringify(value)}\n`)
+    },
+    jsonAside: (value) => {
+      if (isJson) streams.stderr.write(`${JSON.stringify(value)}\n`)
     },
     note: (text) => {
       if (!isJson && !isQuiet) streams.stderr.write(`${text}\n`)

@@ -12,8 +12,12 @@ export function tellProjects(output: Output): (news: ProjectNews) => void {
     // What was done is said where a run speaks; what could not be done is a remark, and the files sync all the same.
     if (news.kind === "found" || news.kind === "created") output.line(text)
     else output.note(text)
-    output.json({ schema: "bm.event/1", type: `project.${news.kind}`, ...dataOf(news) })
+    output.json({ schema: "bm.event/1", ...projectJson(news) })
   }
+}
+
+export function projectJson(news: ProjectNews): object {
+  return { type: `project.${news.kind}`, ...dataOf(news) }
 }
 
 function textOf(news: ProjectNews): string {

@@ -7,8 +7,8 @@ import { escapeForTerminal, formatTime, formatWhen } from "./format.ts"
 export interface Shown {
   /** The path as the user would write it. */
   readonly path: (path: string) => string
-  /** How often the service looks at the cloud. */
-  readonly everyS: number
+  /** How often the service looks at the cloud; of one that is installed. */
+  readonly everyS?: number
 }
 
 const UNIT = "basic-memory-sync"
@@ -41,13 +41,13 @@ function installedLines(report: ServiceReport, { path, everyS }: Shown): readonl
   const { isChanged, isRunning, linger, unseen, logFile } = report
   const file = escapeForTerminal(path(report.file))
   const log = logFile === undefined ? `journalctl --user -u ${UNIT}` : escapeForTerminal(path(logFile))
-  const every = `(every ${everyS}s)`
+  const every = everyS === undefined ? "" : ` (every ${everyS}s)`
   return [
     !isRunning
       ? `! Installed ${file}, but it does not run; it is tried again`
       : isChanged
-        ? `✓ Installed ${file} and started it ${every}`
-        : `✓ ${file} is installed and runs already ${every}`,
+        ? `✓ Installed ${file} and started it${every}`
+        : `✓ ${file} is installed and runs already${every}`,
     ...(linger?.isOn === false
       ? [
           `! It stops when you log out. Keep it running: loginctl enable-linger ${escapeForTerminal(linger.user)}`,
@@ -175,6 +175,16 @@ export function pauseLines(pause: Pause, nowMs: number): readonly string[] {
 
 export function resumeLines(wasPaused: boolean): readonly string[] {
   return [wasPaused ? "✓ Resumed" : "Nothing was paused"]
+}
+
+/** What a watcher says when it begins to wait. */
+export function pauseBeginsLine(pause: Pause, nowMs: number): string {
+  return capital(nextWhilePaused(pause, nowMs))
+}
+
+/** And when that is over, by itself or because somebody resumed it. */
+export function pauseEndsLine(): string {
+  return "✓ No longer paused"
 }
 
 /** For the line `Next sync` of a status. */

@@ -32,7 +32,7 @@ export function storageError(
   trouble: Trouble,
   { isSetup }: { readonly isSetup: boolean },
 ): ErrorText | undefined {
-  const told = (trouble.via === "rclone" ? toldByRclone(trouble) : undefined) ?? tell(trouble, isSetup)
+  const told = toldByOthers(trouble) ?? tell(trouble, isSetup)
   if (told === undefined) return undefined
   const { code, path, detail } = trouble
   return {
@@ -41,6 +41,34 @@ export function storageError(
       lines: path === "" ? [] : [escapeForTerminal(path)],
       data: { path, trouble: code, ...(detail !== undefined && { detail }) },
     },
+  }
+}
+
+/** Whoever did not make the pair and the bucket cannot mend them. */
+function toldByOthers(trouble: Trouble): Told | undefined {
+  switch (trouble.via) {
+    case "rclone":
+      return toldByRclone(trouble)
+    case "account":
+      return toldOfAccount(trouble)
+    default:
+      return undefined
+  }
+}
+
+function toldOfAccount({ code, detail }: Trouble): Told | undefined {
+  if (code !== "credentials" && code !== "denied") return undefined
+  const word = detail === undefined || detail === "" ? "" : ` (${escapeForTerminal(detail)})`
+  return {
+    exit: 1,
+    code: "credentials",
+    ...(detail !== undefined && MISSING.test(detail)
+      ? { message: "This device has lost its key for the storage of your account" }
+      : {
+          message: `The storage of your account does not accept this device's key any more${word}`,
+          why: "it was revoked, or may do less than it must",
+        }),
+    fix: [{ command: "bm cloud bisync-setup", text: "gets a new one; nothing is lost" }],
   }
 }
 

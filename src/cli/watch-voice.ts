@@ -9,10 +9,10 @@ import type { Writable } from "node:stream"
 import type { Output } from "./output.ts"
 
 export interface Voice {
-  /** For what the next run says; one that looks at a few notes only says nothing twice anyway. */
+  /** For what the next run says. */
   runOutput(run: { readonly isWhole: boolean }): Output
-  /** How a run that looked at everything ended: after one that left nothing undone everything is new again. */
-  runEnded(exit: number): void
+  /** How it ended: after one that looked at everything and left nothing undone everything is new again. */
+  runEnded(run: { readonly exit: number; readonly isWhole: boolean }): void
   remark(text: string): void
   /** Says a trouble and the lines below it; false where it is the one that was said last, even in other words. */
   complain(trouble: { readonly code: string; readonly message: string }, below?: readonly string[]): boolean
@@ -26,14 +26,15 @@ export function makeVoice(
 ): Voice {
   const timed = withTime(output)
   let trouble: string | undefined
-  let report: string | undefined
-  let details: ReadonlySet<string> = new Set()
+  // Of the last run that left something undone, and of the one that is at work.
+  let undone: readonly string[] = []
+  let said: readonly string[] = []
   let notes: ReadonlySet<string> = new Set()
   return {
     runOutput({ isWhole }) {
-      if (!isWhole) return timed
       const before = notes
-      notes = new Set()
+      if (isWhole) notes = new Set()
+      said = []
       return {
         ...timed,
         note(text) {
@@ -41,17 +42,16 @@ export function makeVoice(
           if (!before.has(text)) timed.note(text)
         },
         lines(texts) {
-          const isRepeated = texts.join("\n") === report
-          report = texts.join("\n")
-          if (!isRepeated) timed.lines(texts.filter((text) => !details.has(text)))
-          details = new Set(texts.filter((text) => text.startsWith("  ")))
+          said = texts
+          const isRepeated = texts.join("\n") === undone.join("\n")
+          const isKnown = (text: string) => text.startsWith("  ") && undone.includes(text)
+          if (!isRepeated) timed.lines(texts.filter((text) => !isKnown(text)))
         },
       }
     },
-    runEnded(exit) {
-      if (exit === 1 || exit === 2) return
-      report = undefined
-      details = new Set()
+    runEnded({ exit, isWhole }) {
+      if (exit === 1 || exit === 2) undone = said.length === 0 ? undone : said
+      else if (isWhole) undone = []
     },
     remark: timed.note,
     complain({ code, message }, below = []) {

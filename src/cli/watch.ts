@@ -16,6 +16,7 @@ import type { Output } from "./output.ts"
 import { planDocument } from "./plan-document.ts"
 import { noticeLines } from "./plan-text.ts"
 import { stopOnSignals } from "./signals.ts"
+import { obeyPauses } from "./sync-pause.ts"
 import { VERSION } from "./version.ts"
 import { makeVoice, type Voice } from "./watch-voice.ts"
 
@@ -68,6 +69,7 @@ export async function runWatch(watch: WatchRun): Promise<number> {
       intervalMs: intervalS * 1000,
       clock: bm.clock,
       random: Math.random,
+      pausedUntilMs: obeyPauses({ bm, command, output: voice.runOutput({ isWhole: false }) }),
       async run(isDue) {
         const ending = await tick(watch, at, isDue)
         // What was named to a run that came to nothing is found by the next one, which looks at everything.
@@ -80,7 +82,8 @@ export async function runWatch(watch: WatchRun): Promise<number> {
           pid: holder.pid,
           host: holder.host,
           interval_s: intervalS,
-          next_at: new Date(atMs).toISOString(),
+          next_at: bm.timeOrNull(atMs),
+          service: bm.startedBy(command.context.env) ?? null,
           blocked: at.blocked ?? null,
         }),
     })
@@ -145,7 +148,7 @@ async function finished(
 ): Promise<Ending> {
   const { exit, isTold } = ran
   const isWhole = ran.isWhole !== false
-  if (isWhole) at.voice.runEnded(exit)
+  at.voice.runEnded({ exit, isWhole })
   if (exit === 1) {
     if (watch.command.quiet) at.voice.complain({ code: "cloud_unreachable", message: SHORT })
     return "away"

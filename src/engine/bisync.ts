@@ -31,7 +31,7 @@ import {
 } from "./projects.ts"
 import { writeProbe } from "./probe-file.ts"
 import { remoteOf } from "./remote.ts"
-import { refreshRcloneFilter, requireRules } from "./rules.ts"
+import { readRules, refreshRcloneFilter } from "./rules.ts"
 import {
   clock,
   type Holder,
@@ -105,7 +105,8 @@ export async function bisync<T>(
   if (!configured.ok) return configured
   const { syncDir } = configured.value
   const local = openLocal(syncDir)
-  const ruled = await requireRules(place, { syncDir, disk: local.ok ? local.value : undefined })
+  // Before anything is asked of the network.
+  const ruled = await readRules(place, { syncDir, disk: local.ok ? local.value : undefined })
   if (!ruled.ok) return ruled
   // A dry run writes nothing, so the filter stays what the last run made of the patterns.
   const filtered = options.isDryRun ? ok(undefined) : refreshRcloneFilter(place)
@@ -195,7 +196,7 @@ async function runCycle(
   const { deviceName } = opened.config
   await ledger.append([{ type: "device.renamed", device, deviceName, why: "cloned_journal" }], { sync: true })
   const renamed = await openWorld({ ...opened, device })
-  return cycle(renamed, ledger, asCopy, decideIn(renamed, asCopy))
+  return renamed.ok ? cycle(renamed.value, ledger, asCopy, decideIn(renamed.value, asCopy)) : renamed
 }
 
 /** The configuration, with what the command line says about the directory already judged. */
@@ -239,27 +240,28 @@ export async function open(
   const local = openLocal(config.syncDir)
   const remote = local.ok ? await openRemote(parsed.value, { ...config, place, directory, probing }) : local
   if (device === undefined || !local.ok || !remote.ok) {
-    if (remote.ok) remote.value.close()
+    if (remote.ok) await remote.value.close()
     await session.value.close()
     if (!local.ok) return local
     return remote.ok ? err({ code: "no_baseline", why: "no_journal" }) : remote
   }
   const at = { place, config, local: local.value, remote: remote.value, session: session.value }
-  return ok({ opened: await openedFrom({ ...at, device }) })
+  const opened = await openedFrom({ ...at, device })
+  return opened.ok ? ok({ opened: opened.value }) : opened
 }
 
 async function openedFrom(
   at: Omit<Opened, "world" | "close"> & { readonly device: DeviceId },
-): Promise<Opened> {
+): Promise<Result<Opened, SyncError>> {
   const { device: _, ...parts } = at
-  return {
-    ...parts,
-    world: await openWorld(at),
-    async close() {
-      at.remote.close()
-      await at.session.close()
-    },
+  const close = async () => {
+    await at.remote.close()
+    await at.session.close()
   }
+  const world = await openWorld(at)
+  if (world.ok) return ok({ ...parts, world: world.value, close })
+  await close()
+  return world
 }
 
 /** Opens for a union: a journal that cannot be used is moved aside, a missing one begun, root and remote are adopted. */
@@ -278,7 +280,7 @@ async function openForResync(
   const marker = await readMarker(local.value)
   const session = await openOrReplace(directory, { holder, seen: marker.ok ? marker.value : undefined })
   if (!session.ok) {
-    remote.value.close()
+    await remote.value.close()
     return session
   }
   const { probe } = remote.value
@@ -287,15 +289,20 @@ async function openForResync(
   const device = ledger.state().root.device?.id ?? newDeviceId(random.hex128())
   const parts = { place, config, local: local.value, remote: remote.value, session: session.value.session }
   const opened = await openedFrom({ ...parts, device })
-  const epoch = await findOrCreateEpoch(opened.world.sides.remote, random.hex128)
+  if (!opened.ok) return opened
+  const { world } = opened.value
+  const epoch = await findOrCreateEpoch(world.sides.remote, random.hex128)
   const adopted = epoch.ok
-    ? await adopt(opened.world, ledger, { deviceName: config.deviceName, epoch: epoch.value.epoch })
+    ? await adopt(world, ledger, { deviceName: config.deviceName, epoch: epoch.value.epoch })
     : err({ code: "side_unreadable", side: "remote", trouble: epoch.error } as const)
   if (!adopted.ok) {
-    await opened.close()
+    await opened.value.close()
     return adopted
   }
-  return ok({ opened, ...(session.value.setAside !== undefined && { setAside: session.value.setAside }) })
+  return ok({
+    opened: opened.value,
+    ...(session.value.setAside !== undefined && { setAside: session.value.setAside }),
+  })
 }
 
 /** A journal that is damaged, or older than what its own folder has seen, is moved aside; its history stays readable. */

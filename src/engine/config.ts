@@ -35,6 +35,8 @@ export interface Config {
   readonly mergetool?: string
   /** The remote is the bucket of a cloud account. */
   readonly tenant?: Tenant
+  /** The bucket of an account that another remote took the place of. Its pair goes on, so it is used again or revoked. */
+  readonly formerTenant?: Tenant
   /** Id of the remote's epoch, where the state directory is not named after it. */
   readonly epoch?: string
 }
@@ -96,6 +98,7 @@ function parseSection(
     history_large_file_bytes = DEFAULTS.largeFileBytes,
     mergetool,
     tenant,
+    former_tenant,
     epoch,
   } = section
   const bad = (why: string) => err({ code: "config_unreadable", file, why } as const)
@@ -108,6 +111,7 @@ function parseSection(
     return bad("bisync_config.auto_sync_interval is not a number of seconds from 1")
   if (typeof history_large_file_bytes !== "number" || !(history_large_file_bytes >= 0))
     return bad("bisync_config.history_large_file_bytes is not a number of bytes")
+  const [current, former] = [tenant, former_tenant].map(parseTenant)
   return ok({
     syncDir: expandHome(sync_dir, place.home),
     remote,
@@ -117,17 +121,18 @@ function parseSection(
     autoSyncIntervalS: auto_sync_interval,
     historyLargeFileBytes: history_large_file_bytes,
     ...(typeof mergetool === "string" && mergetool.trim() !== "" && { mergetool }),
-    ...parseTenant(tenant),
+    ...(current !== undefined && { tenant: current }),
+    ...(former !== undefined && { formerTenant: former }),
     ...(typeof epoch === "string" && { epoch }),
   })
 }
 
-function parseTenant(value: unknown): Pick<Config, "tenant"> {
-  if (typeof value !== "object" || value === null) return {}
+function parseTenant(value: unknown): Tenant | undefined {
+  if (typeof value !== "object" || value === null) return undefined
   const { id, bucket, backend, url, credential } = value as Record<string, unknown>
-  if (typeof id !== "string" || typeof bucket !== "string" || typeof url !== "string") return {}
-  if (backend !== "native" && backend !== "rclone") return {}
-  return { tenant: { id, bucket, backend, url, ...(typeof credential === "string" && { credential }) } }
+  if (typeof id !== "string" || typeof bucket !== "string" || typeof url !== "string") return undefined
+  if (backend !== "native" && backend !== "rclone") return undefined
+  return { id, bucket, backend, url, ...(typeof credential === "string" && { credential }) }
 }
 
 export function expandHome(path: string, home: string): string {
@@ -160,6 +165,7 @@ export function writeConfig(place: Place, config: Config): Result<void, SyncErro
         state: config.stateKey,
         device: config.deviceName,
         tenant: config.tenant,
+        former_tenant: config.formerTenant,
         epoch: config.epoch,
       },
     },

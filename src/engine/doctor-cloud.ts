@@ -36,7 +36,7 @@ export async function checkCloud(
   const startedMs = performance.now()
   const epoch = await readEpochId(opened.value)
   const latencyMs = reached.value?.latencyMs ?? performance.now() - startedMs
-  opened.value.close()
+  await opened.value.close()
   if (!epoch.ok) return [unreachable(config.remote, epoch.error)]
   const guard = guardOf(remote.value, directory)
   const isAsked = guard.kind !== "not_probed"

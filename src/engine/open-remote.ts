@@ -35,7 +35,7 @@ export interface OpenRemote {
   hasProject(name: string): Promise<boolean>
   /** From now on what it must remember is kept in this state directory; a setup learns late which one it is. */
   keepIn(directory: string): void
-  close(): void
+  close(): void | Promise<void>
 }
 
 /** When the server is asked again what it promises; only who is about to write to the remote may ask. */

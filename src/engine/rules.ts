@@ -5,14 +5,14 @@
  * A sync never takes patterns that are there and cannot be read for none: what they keep here would be uploaded.
  */
 
-import { readFileSync } from "node:fs"
+import { readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import type { Disk, DiskError, FileRead } from "../disk/disk.ts"
 import type { SyncError } from "../model/errors.ts"
 import { isReserved } from "../model/path.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import { compileIgnore, DEFAULT_BMIGNORE, type IgnoreRules } from "../observe/ignore.ts"
-import { rcloneFilter } from "../observe/rclone-filter.ts"
+import { isOurForm, rcloneFilter } from "../observe/rclone-filter.ts"
 import { errnoOf, type Place, writePrivate } from "./config.ts"
 
 const IGNORE_FILE = ".bmignore"
@@ -24,37 +24,32 @@ const WHY: ReadonlyMap<string, string> = new Map([
   ["EACCES", "there is no permission to read it"],
   ["EPERM", "there is no permission to read it"],
   ["EISDIR", "it is a directory"],
+  ["EFBIG", "it is larger than 1 MB"],
   ["ELOOP", "it is a link that leads to itself"],
   ["EIO", "the disk cannot read it"],
 ])
 
-/** Asked by every sync before it looks at anything: whether all patterns can be read. */
-export async function requireRules(
-  place: Place,
-  local: {
-    readonly syncDir: string
-    /** Absent where the directory is not there, which is said by whoever needs it. */
-    readonly disk: Disk | undefined
-  },
-): Promise<Result<void, SyncError>> {
-  const global = readText(ignoreFile(place))
-  if (!global.ok) return global
-  for (const { path, read } of local.disk === undefined ? [] : await projectFiles(local.disk)) {
-    if (!read.ok && !hasGone(read.error)) return err(unreadable(join(local.syncDir, path), read.error.errno))
-  }
-  return ok(undefined)
+export interface RulesOf {
+  readonly syncDir: string
+  /** Absent where the directory is not there, which is said by whoever needs it. */
+  readonly disk: Disk | undefined
+  /** The remote is the storage of an account. */
+  readonly isTenant?: boolean
 }
 
-/** Throws where the global patterns cannot be read: a sync has asked `requireRules`, so they were lost since. */
+/** All of them, or why one cannot be used. */
 export async function readRules(
   place: Place,
-  disk: Disk,
-  { isTenant = false }: { readonly isTenant?: boolean } = {},
-): Promise<IgnoreRules> {
+  { syncDir, disk, isTenant = false }: RulesOf,
+): Promise<Result<IgnoreRules, SyncError>> {
   const global = readText(ignoreFile(place))
-  if (!global.ok) throw new Error(`cannot use ${global.error.file} - ${global.error.why}`)
-  const projects = await projectPatterns(disk)
-  return compileIgnore({ global: global.value ?? "", projects, ignoresDotDirectories: isTenant })
+  if (!global.ok) return global
+  const projects = new Map<string, string>()
+  for (const { project, path, read } of disk === undefined ? [] : await projectFiles(disk)) {
+    if (read.ok) projects.set(project, new TextDecoder().decode(read.value.bytes))
+    else if (!hasGone(read.error)) return err(unreadable(join(syncDir, path), read.error.errno))
+  }
+  return ok(compileIgnore({ global: global.value ?? "", projects, ignoresDotDirectories: isTenant }))
 }
 
 /** Writes the default patterns where the user has none. */
@@ -81,7 +76,14 @@ export function areRulesFresh(place: Place): boolean {
 /** One that cannot be read is not the one that is wanted; whoever writes it finds out why. */
 function hasRcloneForm(place: Place, wanted: string): boolean {
   const found = readText(rcloneFile(place))
-  return found.ok && found.value === wanted
+  if (!found.ok || found.value === undefined) return false
+  return found.value === wanted || (!isOurForm(found.value) && isNewer(rcloneFile(place), ignoreFile(place)))
+}
+
+/** The client that was here before makes one too. To its rclone another file is another sync, which it refuses. */
+function isNewer(file: string, than: string): boolean {
+  const [made, from] = [file, than].map((each) => statSync(each, { throwIfNoEntry: false })?.mtimeMs)
+  return made !== undefined && from !== undefined && made >= from
 }
 
 function ignoreFile(place: Place): string {
@@ -90,13 +92,6 @@ function ignoreFile(place: Place): string {
 
 function rcloneFile(place: Place): string {
   return join(place.stateRoot, RCLONE_FILE)
-}
-
-async function projectPatterns(disk: Disk): Promise<ReadonlyMap<string, string>> {
-  const patterns = new Map<string, string>()
-  for (const { project, read } of await projectFiles(disk))
-    if (read.ok) patterns.set(project, new TextDecoder().decode(read.value.bytes))
-  return patterns
 }
 
 interface ProjectFile {
@@ -114,8 +109,10 @@ async function projectFiles(disk: Disk): Promise<readonly ProjectFile[]> {
     const path = `${name}/${IGNORE_FILE}`
     const at = await disk.stat(path)
     if (!at.ok && isShut(at.error)) continue
-    if (at.ok && (at.value?.kind !== "file" || at.value.sizeBytes > IGNORE_BYTES_MAX)) continue
-    files.push({ project: name, path, read: at.ok ? await disk.readFile(path) : at })
+    if (at.ok && at.value?.kind !== "file") continue
+    const isTooLarge = at.ok && (at.value?.sizeBytes ?? 0) > IGNORE_BYTES_MAX
+    const read = isTooLarge ? err({ errno: "EFBIG", path }) : at.ok ? await disk.readFile(path) : at
+    files.push({ project: name, path, read })
   }
   return files
 }

@@ -152,23 +152,26 @@ export async function openWorld(at: {
   readonly local: Disk
   readonly remote: OpenRemote
   readonly device: DeviceId
-}): Promise<World> {
+}): Promise<Result<World, SyncError>> {
   const { place, config, session, local, remote, device } = at
-  return {
+  const { syncDir, tenant } = config
+  const rules = await readRules(place, { syncDir, disk: local, isTenant: tenant !== undefined })
+  if (!rules.ok) return rules
+  return ok({
     sides: {
       local: folderBackend({ device, sha256, nowMs: clock.nowMs, disk: local }),
       remote: remote.backend(device),
     },
     store: session.store,
-    history: () => openHistory(session.directory, config.syncDir),
+    history: () => openHistory(session.directory, syncDir),
     marker: { read: () => readMarker(local), write: (marker) => writeMarker(local, marker) },
-    rules: await readRules(place, local, { isTenant: config.tenant !== undefined }),
+    rules: rules.value,
     clock,
     random,
     sha256,
     device,
     largeFileBytes: config.historyLargeFileBytes,
-  }
+  })
 }
 
 export function historyDirectory(directory: string): string {

@@ -21,7 +21,8 @@ export interface Reached {
   readonly about: Pick<SetupReport, "remote"> &
     Partial<Pick<SetupReport, "guard" | "rclone" | "remoteFolder" | "account">>
   open(deviceName: string): Promise<Result<OpenRemote, SyncError>>
-  close(): void
+  /** Of what was set up only in part, nothing stays. */
+  close(): void | Promise<void>
 }
 
 /** What a setup found out about the account's bucket. */

@@ -58,7 +58,7 @@ export function refuseMount(place: Place, syncDir: string, asTyped: string): Syn
 }
 
 /** The path with every symbolic link in its existing part followed. */
-function realPath(path: string): string {
+export function realPath(path: string): string {
   try {
     return realpathSync(path)
   } catch {

@@ -59,7 +59,8 @@ export async function prepareTenant(
   if (!api.ok) return api
   const info = await api.value.mountInfo()
   if (!info.ok) return accountError(info.error)
-  const kept = await keptAccess(place, options.existing?.tenant, info.value)
+  const before = options.existing?.tenant ?? options.existing?.formerTenant
+  const kept = await keptAccess(place, before, info.value)
   if (!kept.ok) return kept
   const { tenantId, bucketName } = info.value
   if (options.isDryRun && kept.value === undefined)
@@ -69,8 +70,7 @@ export async function prepareTenant(
     const usable = requireConf(file)
     if (!usable.ok) return usable
   }
-  const access =
-    kept.value ?? (await newAccess(place, api.value, { info: info.value, before: options.existing?.tenant }))
+  const access = kept.value ?? (await newAccess(place, api.value, { info: info.value, before }))
   if ("ok" in access && !access.ok) return access
   const { address, keys, credential, result, takeBack: forget } = "ok" in access ? access.value : access
   const at = { tenantId, address, keys, isDryRun: options.isDryRun }
@@ -147,8 +147,7 @@ async function newAccess(
   const { accessKey: accessKeyId, secretKey: secretAccessKey } = minted.value
   const keys: Credentials = { accessKeyId, secretAccessKey }
   const access = { address: address.value, isTenant: true }
-  // A pair of its own: the SDK writes into what it is given.
-  const reached = await reachWith({ ...access, credentials: { ...keys } })
+  const reached = await reachWith({ ...access, credentials: keys })
   if (!reached.ok) return undo(reached)
   const restore = rememberKeys(place)
   const kept = keepCredentials(place, { ...access, credentials: keys })

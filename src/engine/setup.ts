@@ -14,9 +14,11 @@ import type { Tier } from "../store/verdict.ts"
 import { adopt, findOrCreateEpoch, newDeviceId } from "./adopt.ts"
 import { type Config, DEFAULTS, errnoOf, type Place, readConfig, type Tenant, writeConfig } from "./config.ts"
 import type { Cycle } from "./cycle.ts"
+import { type ImportReport, importProjects } from "./import.ts"
+import { type ImportSource, openImport } from "./import-source.ts"
 import type { OpenRemote } from "./open-remote.ts"
 import { writeProbe } from "./probe-file.ts"
-import { ensureIgnoreFile, refreshRcloneFilter } from "./rules.ts"
+import { ensureIgnoreFile, readRules, refreshRcloneFilter } from "./rules.ts"
 import {
   type Holder,
   historyDirectory,
@@ -56,6 +58,9 @@ export interface SetupOptions {
   /** How rclone may be installed where it is missing; absent where there is nobody to ask. */
   readonly installing?: InstallOffer
   readonly onProjects?: (news: ProjectNews) => void
+  readonly isStopped?: () => boolean
+  /** A folder whose projects are copied in before the first sync. */
+  readonly importDir?: string
 }
 
 export type StepResult = "created" | "already_done" | "would_create"
@@ -81,6 +86,8 @@ export interface SetupReport {
   readonly account?: SetupAccount
   readonly state: StepResult
   readonly hasGitLink: boolean
+  /** Only where something was to be imported. */
+  readonly imported?: ImportReport
   readonly baseline: StepResult
   readonly cycle?: Cycle
 }
@@ -91,15 +98,22 @@ export async function setup(place: Place, options: SetupOptions): Promise<Result
   const target = chooseTarget(place, options, existing.value)
   if (!target.ok) return target
   const { syncDir } = target.value
+  const { importDir } = options
+  const source = importDir === undefined ? ok(undefined) : await openImport(place, importDir, target.value)
+  if (!source.ok) return source
   // Whatever lies behind a network is asked first: where it does not let us in, nothing was made anywhere.
   const reached = await reach(place, target.value, { ...options, existing: existing.value })
   if (!reached.ok) return reached
-  const { remote, tenant } = reached.value
+  // The last moment at which all is taken back. Later the setup is saved, and only its first sync is cut short.
+  if (options.isStopped?.() === true) return closeAfter(reached.value, err({ code: "interrupted" }))
+  const { remote } = reached.value
   const prepared = prepareFolders({ syncDir, remote }, options.isDryRun)
   if (!prepared.ok) return closeAfter(reached.value, prepared)
   const { about } = reached.value
   const deviceName = options.deviceName ?? existing.value?.deviceName ?? options.defaultDeviceName
-  if (options.isDryRun)
+  if (options.isDryRun) {
+    const imported = await previewImport(source.value, syncDir)
+    if (!imported.ok) return closeAfter(reached.value, imported)
     return closeAfter(
       reached.value,
       ok({
@@ -109,32 +123,46 @@ export async function setup(place: Place, options: SetupOptions): Promise<Result
         device: { id: "", name: deviceName },
         state: "would_create",
         hasGitLink: false,
+        ...imported.value,
         baseline: "would_create",
       }),
     )
-  const config: Omit<Config, "stateKey"> = {
-    syncDir,
-    remote: remote?.url ?? "",
-    deviceName,
-    defaultProfile: existing.value?.defaultProfile ?? DEFAULTS.profile,
-    autoSyncIntervalS: existing.value?.autoSyncIntervalS ?? DEFAULTS.intervalS,
-    historyLargeFileBytes: existing.value?.historyLargeFileBytes ?? DEFAULTS.largeFileBytes,
-    ...(tenant !== undefined && { tenant }),
   }
+  const config = configOf(reached.value, { syncDir, deviceName, existing: existing.value })
   const local = openLocal(syncDir)
   if (!local.ok) return closeAfter(reached.value, local)
   const opened = await reached.value.open(deviceName)
   if (!opened.ok) return opened
   try {
-    const ready = await makeBaseline(place, { config, local: local.value, remote: opened.value, options })
+    const parts = { config, local: local.value, remote: opened.value, options, source: source.value }
+    const ready = await makeBaseline(place, parts)
     return ready.ok ? ok({ syncDir, ...prepared.value, ...about, ...ready.value }) : ready
   } finally {
-    opened.value.close()
+    await opened.value.close()
   }
 }
 
-function closeAfter<T>(reached: Reached, result: T): T {
-  reached.close()
+function configOf(
+  { remote, tenant }: Reached,
+  at: Pick<Config, "syncDir" | "deviceName"> & { readonly existing: Config | undefined },
+): Omit<Config, "stateKey"> {
+  const { syncDir, deviceName, existing } = at
+  // A pair is not revoked when another remote takes over: that would take a login and a network, which a folder does
+  // not need, and whoever comes back to the account can go on with it.
+  const formerTenant = existing?.tenant ?? existing?.formerTenant
+  return {
+    syncDir,
+    remote: remote?.url ?? "",
+    deviceName,
+    defaultProfile: existing?.defaultProfile ?? DEFAULTS.profile,
+    autoSyncIntervalS: existing?.autoSyncIntervalS ?? DEFAULTS.intervalS,
+    historyLargeFileBytes: existing?.historyLargeFileBytes ?? DEFAULTS.largeFileBytes,
+    ...(tenant === undefined ? formerTenant && { formerTenant } : { tenant }),
+  }
+}
+
+async function closeAfter<T>(reached: Reached, result: T): Promise<T> {
+  await reached.close()
   return result
 }
 
@@ -179,13 +207,27 @@ function ensureDirectory(
   }
 }
 
-type Baseline = Pick<SetupReport, "device" | "state" | "hasGitLink" | "baseline" | "cycle">
+type Imported = Pick<SetupReport, "imported">
+
+/** What an import would do; a sync directory that is not there yet has nothing in its way. */
+async function previewImport(
+  source: ImportSource | undefined,
+  syncDir: string,
+): Promise<Result<Imported, SyncError>> {
+  if (source === undefined) return ok({})
+  const local = openLocal(syncDir)
+  const imported = await importProjects(source, { disk: local.ok ? local.value : undefined })
+  return imported.ok ? ok({ imported: imported.value }) : imported
+}
+
+type Baseline = Pick<SetupReport, "device" | "state" | "hasGitLink" | "imported" | "baseline" | "cycle">
 
 interface Parts {
   readonly config: Omit<Config, "stateKey">
   readonly local: Disk
   readonly remote: OpenRemote
   readonly options: SetupOptions
+  readonly source: ImportSource | undefined
 }
 
 async function makeBaseline(place: Place, at: Parts): Promise<Result<Baseline, SyncError>> {
@@ -222,14 +264,19 @@ async function makeBaseline(place: Place, at: Parts): Promise<Result<Baseline, S
       if (!kept.ok) return kept
     }
     const device = ledger.state().root.device?.id ?? provisional
-    const world = await openWorld({ place, config, session: session.value, local, remote, device })
-    const adopted = await adopt(world, ledger, { deviceName: config.deviceName, epoch })
+    const before = await openWorld({ place, config, session: session.value, local, remote, device })
+    if (!before.ok) return before
+    const adopted = await adopt(before.value, ledger, { deviceName: config.deviceName, epoch })
     if (!adopted.ok) return adopted
     const saved = writeConfig(place, config)
     if (!saved.ok) return saved
+    const entered = await bringIn(before.value, { place, ...at })
+    if (!entered.ok) return entered
+    const { world, imported } = entered.value
     const report = {
       device: { id: device, name: config.deviceName },
       state: isNew ? "created" : "already_done",
+      ...(imported !== undefined && { imported }),
     } as const
     const isDone = ledger.state().root.lastRun !== undefined
     const tell = options.onProjects ?? (() => undefined)
@@ -241,6 +288,19 @@ async function makeBaseline(place: Place, at: Parts): Promise<Result<Baseline, S
     if (tenant !== undefined) await indexProjects({ place, directory }, ran.value, tell)
     return ok({ ...report, hasGitLink, baseline: "created", cycle: ran.value })
   })
+}
+
+/** Under the lock, and before anybody looks for projects and files. Their own patterns came in with the projects. */
+async function bringIn(
+  world: World,
+  { place, local, source, config }: Parts & { readonly place: Place },
+): Promise<Result<Imported & { readonly world: World }, SyncError>> {
+  if (source === undefined) return ok({ world })
+  const imported = await importProjects(source, { disk: local, writer: world.device })
+  if (!imported.ok) return imported
+  const { syncDir, tenant } = config
+  const rules = await readRules(place, { syncDir, disk: local, isTenant: tenant !== undefined })
+  return rules.ok ? ok({ imported: imported.value, world: { ...world, rules: rules.value } }) : rules
 }
 
 /** Nothing that the server can do keeps two devices apart, and the user did not say that this is meant. */
@@ -262,6 +322,7 @@ async function firstSync(at: {
     isDryRun: false,
     union: "setup",
     names: { root: config.syncDir, remote: config.remote },
+    ...(options.isStopped !== undefined && { isStopped: options.isStopped }),
   })
   if (ran.ok) await publishStatus({ session, cycle: ran.value })
   return ran

@@ -12,6 +12,7 @@ import { openNodeDisk } from "../disk/node-disk.ts"
 import type { SyncError } from "../model/errors.ts"
 import { ok, type Result } from "../model/result.ts"
 import { isReserved } from "../model/path.ts"
+import { type Pause, readPause } from "../watch/pause.ts"
 import { type Config, type Place, readConfig } from "./config.ts"
 import { deleteMode, type Tier } from "../store/verdict.ts"
 import { readProbe } from "./probe-file.ts"
@@ -51,6 +52,8 @@ export interface StatusReport {
   readonly account?: AccountReport
   /** What a watcher left last, whether or not it still lives. */
   readonly heartbeat?: Heartbeat
+  /** Whether or not there is a watcher that obeys it. */
+  readonly pause?: Pause
   readonly nowMs: number
 }
 
@@ -71,6 +74,7 @@ export async function queryStatus(
   const projects = await countProjects(place, config.value, folder)
   const account = await queryAccount(place, config.value, options)
   const heartbeat = readHeartbeat(directory)
+  const pause = readPause(place.stateRoot, nowMs)
   return ok({
     state: existsSync(journalDirectory(directory)) ? "ready" : "no_journal",
     config: config.value,
@@ -83,6 +87,7 @@ export async function queryStatus(
     ...(projects !== undefined && { projects }),
     ...(account !== undefined && { account }),
     ...(heartbeat !== undefined && { heartbeat }),
+    ...(pause !== undefined && { pause }),
   })
 }
 
@@ -116,8 +121,9 @@ async function countProjects(
   const local = openNodeDisk(config.syncDir)
   const names = local.ok ? await folderNames(local.value) : undefined
   if (!local.ok || names === undefined) return undefined
-  const rules = await readRules(place, local.value, { isTenant })
-  const projects = names.filter((name) => !rules.ignoresDirectory(name))
+  const rules = await readRules(place, { syncDir: config.syncDir, disk: local.value, isTenant })
+  if (!rules.ok) return undefined
+  const projects = names.filter((name) => !rules.value.ignoresDirectory(name))
   if (isTenant) return { total: projects.length, notOnCloud: notRegistered(place, config, projects) }
   const remote = folder === undefined ? undefined : openNodeDisk(folder)
   const there = remote?.ok === true ? await folderNames(remote.value) : undefined

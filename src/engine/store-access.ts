@@ -54,8 +54,9 @@ export async function openObjectStore(
   return openSdkStore(address, {
     etagForm,
     nowMs: clock.nowMs,
-    ...(credentials !== undefined && { credentials }),
-    ...(isTenant && { headers: TENANT_HEADERS }),
+    // A pair of its own: the SDK writes into what it is given.
+    ...(credentials !== undefined && { credentials: { ...credentials } }),
+    ...(isTenant && { headers: TENANT_HEADERS, via: "account" }),
   })
 }
 

@@ -5,6 +5,7 @@
 
 import { rmSync } from "node:fs"
 import { join } from "node:path"
+import type { ManagerName } from "../watch/service.ts"
 import { readIfThere, writePrivate } from "./config.ts"
 
 export interface Heartbeat {
@@ -12,7 +13,10 @@ export interface Heartbeat {
   readonly pid: number
   readonly host: string
   readonly interval_s: number
-  readonly next_at: string
+  /** Null where it is not known, as in a pause without an end. */
+  readonly next_at: string | null
+  /** What started it, where that is a manager of services. */
+  readonly service: ManagerName | null
   /** What the user is waited for: the error's first line, and the way on. */
   readonly blocked: {
     readonly message: string
@@ -23,6 +27,12 @@ export interface Heartbeat {
 
 export function writeHeartbeat(directory: string, beat: Heartbeat): void {
   writePrivate(fileOf(directory), `${JSON.stringify(beat)}\n`, { isDurable: false })
+}
+
+/** A moment that no calendar has, as the end of what has none, is no time. */
+export function timeOrNull(ms: number): string | null {
+  const at = new Date(ms)
+  return Number.isNaN(at.getTime()) ? null : at.toISOString()
 }
 
 export function removeHeartbeat(directory: string): void {

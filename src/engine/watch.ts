@@ -51,7 +51,7 @@ export function openWatching(place: Place, options: WatchingOptions): Result<Wat
       await unwatch()
       if (found === undefined) return true
       hints = await hintsOf(place, config, options)
-      watched = found
+      watched = hints === undefined ? undefined : found
       return true
     },
     unwatch,
@@ -73,11 +73,14 @@ function identityOf(directory: string): string | undefined {
 async function hintsOf(place: Place, config: Config, options: WatchingOptions): Promise<Hints | undefined> {
   const local = openLocal(config.syncDir)
   if (!local.ok) return undefined
-  const rules = await readRules(place, local.value, { isTenant: config.tenant !== undefined })
+  const { syncDir, tenant } = config
+  const rules = await readRules(place, { syncDir, disk: local.value, isTenant: tenant !== undefined })
+  // The run that follows says what is wrong with them.
+  if (!rules.ok) return undefined
   return openHints({
-    directory: config.syncDir,
-    ignoresDirectory: rules.ignoresDirectory,
-    ignoresFile: rules.ignoresFile,
+    directory: syncDir,
+    ignoresDirectory: rules.value.ignoresDirectory,
+    ignoresFile: rules.value.ignoresFile,
     ...options,
   })
 }

@@ -5,6 +5,7 @@
 import type { AccountFailure } from "./account-failure.ts"
 import type { RunKind } from "./event.ts"
 import type { ConflictId, PlanId, RunId } from "./ids.ts"
+import type { ServiceRefusal } from "./service-refusal.ts"
 import type { Side } from "./side.ts"
 import type { ProfileName } from "./settings.ts"
 
@@ -62,8 +63,8 @@ export interface Trouble {
   readonly path: string
   /** The system's own word for it, such as `ENOSPC`; never a secret, never a stack. */
   readonly detail?: string
-  /** Told by a program that stands between us and the storage, whose own ways out are others. */
-  readonly via?: "rclone"
+  /** Told by a program that stands between us and the storage, or of one that came with an account: the ways out are others. */
+  readonly via?: "rclone" | "account"
 }
 
 /** Why a command did not do what it was asked to do. */
@@ -168,6 +169,18 @@ export type SyncError =
   | { readonly code: "usage"; readonly message: string }
   | { readonly code: "config_unreadable"; readonly file: string; readonly why: string }
   | { readonly code: "setup_failed"; readonly what: string; readonly trouble: Trouble }
+  /** The user stopped a setup before anything of it was kept. */
+  | { readonly code: "interrupted" }
+  /** The folder that a setup was to import from. */
+  | {
+      readonly code: "import_refused"
+      readonly dir: string
+      readonly why: "missing" | "not_a_directory" | "unreadable" | "overlaps"
+      /** The system's own word for it, or what the folder overlaps. */
+      readonly detail?: string
+    }
+  /** A watcher was not installed as a service, or not removed. */
+  | { readonly code: "service"; readonly refusal: ServiceRefusal }
   | { readonly code: "unsupported"; readonly what: string }
 
 export interface StaleAction {

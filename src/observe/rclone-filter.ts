@@ -15,7 +15,8 @@ const GLOBSTAR = "**"
 /** Each `**` in the middle doubles the rules of a pattern. */
 const MIDDLE_GLOBSTARS_MAX = 3
 
-const HEADER = `# Written by bm from .bmignore; changes here are overwritten.
+const FIRST_LINE = "# Written by bm from .bmignore"
+const HEADER = `${FIRST_LINE}; changes here are overwritten.
 # bm judges .bmignore itself, as git does. This file is a close translation for rclone, which cannot say all of it:
 #   - git lets the last matching pattern win and rclone the first, so the order is reversed
 #   - a slash in the middle anchors a pattern in git only, so such rules begin with /
@@ -43,6 +44,11 @@ interface Pattern {
 export function rcloneFilter(patterns: string): string {
   const rules = [...patternLines(patterns).patterns].reverse().flatMap(patternToRules)
   return [HEADER, NEVER_SYNCED, ...rules.map((rule) => `${rule}\n`)].join("")
+}
+
+/** Whether a text was written by this translation, of whatever patterns. */
+export function isOurForm(text: string): boolean {
+  return text.startsWith(FIRST_LINE)
 }
 
 function nameToExcludes(name: string): readonly string[] {

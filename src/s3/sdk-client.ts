@@ -31,10 +31,12 @@ export interface SideOptions {
   readonly patience: Patience
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Who gave the bucket and its key pair, where it is not the user. */
+  readonly via?: "account"
 }
 
 export interface SdkSide
-  extends Pick<SideOptions, "address" | "etagForm" | "nowMs" | "patience" | "headers"> {
+  extends Pick<SideOptions, "address" | "etagForm" | "nowMs" | "patience" | "headers" | "via"> {
   readonly sdk: Sdk
   readonly client: S3Client
   readonly clock: ServerClock
@@ -79,10 +81,11 @@ export async function openSide(sdk: Sdk, options: SideOptions): Promise<SdkSide>
     { step: "deserialize", priority: "low", name: "bmAnswer" },
   )
   guardAttempts(client, nowMs)
-  const { headers } = options
+  const { headers, via } = options
   if (headers !== undefined) addHeaders(client, headers)
   const limiter = createLimiter(patience, () => performance.now())
-  return { sdk, client, clock, limiter, address, etagForm, nowMs, patience, ...(headers && { headers }) }
+  const side = { sdk, client, clock, limiter, address, etagForm, nowMs, patience }
+  return { ...side, ...(headers && { headers }), ...(via && { via }) }
 }
 
 /** Before the request is signed, so that the signature covers them. */
@@ -186,7 +189,7 @@ export interface AskOptions {
 
 /** One request, as often as it takes, and its failure as a value. A source that was lost is thrown on. */
 export function ask<T>(
-  { limiter }: SdkSide,
+  { limiter, via }: SdkSide,
   work: () => Promise<T>,
   { isConditional = false, isStreamed = false }: AskOptions = {},
 ): Promise<Result<T, Failure>> {
@@ -195,7 +198,7 @@ export function ask<T>(
       return ok(await work())
     } catch (error) {
       if (error instanceof ContentLost || isOurs(error)) throw error
-      return err(failureOf(error, { isConditional }))
+      return err({ ...failureOf(error, { isConditional }), ...(via && { via }) })
     }
   }
   return limiter.run(attempt, { isRetried: ({ kind }) => isStreamed && kind === "unreachable" })

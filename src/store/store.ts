@@ -49,7 +49,7 @@ export interface Failure {
   /** The server's own word, such as `SlowDown`, or the system's, such as `ECONNREFUSED`; never a secret. */
   readonly detail: string
   readonly status?: number
-  readonly via?: "rclone"
+  readonly via?: "rclone" | "account"
 }
 
 /** What a kind of store is like, whatever the server behind it promises. */

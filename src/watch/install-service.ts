@@ -6,8 +6,9 @@
  */
 
 import { err, ok, type Result } from "../model/result.ts"
+import type { ServiceRefusal } from "../model/service-refusal.ts"
 import { askLaunchd, launchdManager } from "./launchd.ts"
-import type { Machine, Manager, ServiceRefusal } from "./manager.ts"
+import type { Machine, Manager } from "./manager.ts"
 import { type ManagerName, type ServiceSpec, unseenSecrets } from "./service.ts"
 import { readSmallFile, removeSmallFile, replaceSmallFile } from "./small-file.ts"
 import { askSystemd, systemdManager } from "./systemd.ts"

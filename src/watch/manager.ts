@@ -1,7 +1,8 @@
 /** What an installed service stands on: the machine, and a manager of services as both of them can be asked. */
 
 import type { Result } from "../model/result.ts"
-import type { ManagerName, ServiceSpec, Unfit } from "./service.ts"
+import type { ServiceRefusal, Unfit } from "../model/service-refusal.ts"
+import type { ManagerName, ServiceSpec } from "./service.ts"
 
 /** Runs a program by name or path, without a shell and without input; a code of 127 says that it is not there. */
 export type RunProgram = (program: string, args: readonly string[]) => Promise<Ran>
@@ -21,20 +22,6 @@ export interface Machine {
   readonly run: RunProgram
   readonly wait: (ms: number) => Promise<void>
 }
-
-/** Why no service was installed or removed. */
-export type ServiceRefusal =
-  | { readonly kind: "container" }
-  /** `text` is what the manager said, where there is one on such a platform. */
-  | { readonly kind: "no_manager"; readonly platform: NodeJS.Platform; readonly text?: string }
-  | ({ readonly kind: "unfit" } & Unfit)
-  | { readonly kind: "file_failed"; readonly file: string; readonly word: string }
-  | {
-      readonly kind: "command_failed"
-      readonly command: string
-      readonly code: number
-      readonly text: string
-    }
 
 /** How the service stands with its manager, whatever is in the file. */
 export interface Standing {

@@ -51,17 +51,22 @@ export function pause(
     : notWritten(file, written.error)
 }
 
-/** True where there was something to end, a damaged one too. */
-export function resume(stateRoot: string): Result<boolean, SyncError> {
+/** True where there was something to end, a damaged one too; what was over by itself was nothing any more. */
+export function resume(stateRoot: string, nowMs: number): Result<boolean, SyncError> {
   const file = fileOf(stateRoot)
+  const found = parsePause(readSmallFile(file) ?? "")
   const removed = removeSmallFile(file)
-  return removed.ok ? removed : notWritten(file, removed.error)
+  return removed.ok ? ok(removed.value && !isOver(found, nowMs)) : notWritten(file, removed.error)
 }
 
 /** `undefined` where nothing is paused, or no longer. */
 export function readPause(stateRoot: string, nowMs: number): Pause | undefined {
   const found = parsePause(readSmallFile(fileOf(stateRoot)) ?? "")
-  return found?.untilMs !== undefined && found.untilMs <= nowMs ? undefined : found
+  return isOver(found, nowMs) ? undefined : found
+}
+
+function isOver(found: Pause | undefined, nowMs: number): boolean {
+  return found?.untilMs !== undefined && found.untilMs <= nowMs
 }
 
 function parsePause(text: string): Pause | undefined {

@@ -6,6 +6,7 @@
  */
 
 import { err, ok, type Result } from "../model/result.ts"
+import type { Unfit } from "../model/service-refusal.ts"
 
 export const UNIT = "basic-memory-sync.service"
 export const LABEL = "com.basicmemory.sync"
@@ -21,13 +22,6 @@ export interface ServiceSpec {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Absolute; written down where the environment moved it. */
   readonly stateRoot: string
-}
-
-/** What cannot be written into a service file so that the manager reads the same. */
-export interface Unfit {
-  /** A word of the command, or the name of a variable. */
-  readonly what: string
-  readonly why: "not_absolute" | "control_character" | "special_character" | "secret"
 }
 
 /** By it a watcher knows that it was started as a service. */

@@ -4,6 +4,8 @@ import { describe, expect, test } from "vitest"
 import type { ServiceRefusal, ServiceReport } from "../../src/index.ts"
 import {
   nextWhilePaused,
+  pauseBeginsLine,
+  pauseEndsLine,
   pauseJson,
   pauseLines,
   previewNotes,
@@ -210,6 +212,8 @@ describe("a pause", () => {
       "✓ Paused until you resume it. Resume: bm sync --resume",
     ])
     expect(nextWhilePaused({ sinceMs: nowMs, untilMs }, nowMs)).toBe("paused until 12:06 (bm sync --resume)")
+    expect(pauseBeginsLine({ sinceMs: nowMs, untilMs }, nowMs)).toBe("Paused until 12:06 (bm sync --resume)")
+    expect(pauseEndsLine()).toBe("✓ No longer paused")
   })
 
   test("ends, or there was none", () => {

@@ -1,17 +1,11 @@
 /** Ignore patterns that are there and cannot be read, and what is written beside them. */
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { type FailNext, MemoryDisk } from "../../src/disk/memory-disk.ts"
-import {
-  areRulesFresh,
-  ensureIgnoreFile,
-  readRules,
-  refreshRcloneFilter,
-  requireRules,
-} from "../../src/engine/rules.ts"
+import { areRulesFresh, ensureIgnoreFile, readRules, refreshRcloneFilter } from "../../src/engine/rules.ts"
 import { DEFAULT_BMIGNORE } from "../../src/observe/ignore.ts"
 import { rcloneFilter } from "../../src/observe/rclone-filter.ts"
 
@@ -42,8 +36,9 @@ describe("global patterns that cannot be read", () => {
     const refusal = () => ({ ok: false, error: { code: "config_unreadable", file: ignoreFile(), why } })
     beforeEach(make)
 
-    test("stop a sync", async () => {
-      expect(await requireRules(placeOf(), { syncDir: root, disk: undefined })).toEqual(refusal())
+    test("stop whatever needs them, whether the directory is there or not", async () => {
+      for (const disk of [undefined, new MemoryDisk()])
+        expect(await readRules(placeOf(), { syncDir: root, disk })).toEqual(refusal())
     })
     test("stop a setup, which does not write over them", () => {
       expect(ensureIgnoreFile(placeOf())).toEqual(refusal())
@@ -53,9 +48,6 @@ describe("global patterns that cannot be read", () => {
       expect(refreshRcloneFilter(placeOf())).toEqual(refusal())
       expect(readFileSync(rcloneFile(), "utf8")).toBe("- kept\n")
       expect(areRulesFresh(placeOf())).toBe(false)
-    })
-    test("are not taken for none", async () => {
-      await expect(readRules(placeOf(), new MemoryDisk())).rejects.toThrow(`${ignoreFile()} - ${why}`)
     })
   })
 })
@@ -101,11 +93,18 @@ describe("patterns of a project", () => {
     const disk = new MemoryDisk({ failNext })
     disk.userWrite("notes/.bmignore", "secret\n")
     const file = join("/sync", "notes/.bmignore")
-    expect(await requireRules(placeOf(), { syncDir: "/sync", disk })).toEqual(
-      why === undefined
-        ? { ok: true, value: undefined }
-        : { ok: false, error: { code: "config_unreadable", file, why } },
+    expect(await readRules(placeOf(), { syncDir: "/sync", disk })).toMatchObject(
+      why === undefined ? { ok: true } : { ok: false, error: { code: "config_unreadable", file, why } },
     )
+  })
+
+  test("of more than a megabyte are not passed over in silence", async () => {
+    const disk = new MemoryDisk()
+    disk.userWrite("notes/.bmignore", "secret\n".repeat(150_000))
+    expect(await readRules(placeOf(), { syncDir: "/sync", disk })).toMatchObject({
+      ok: false,
+      error: { code: "config_unreadable", why: "it is larger than 1 MB" },
+    })
   })
 })
 
@@ -117,6 +116,19 @@ describe("the rclone form", () => {
     expect(areRulesFresh(placeOf())).toBe(true)
     writeFileSync(ignoreFile(), "other\n")
     expect(areRulesFresh(placeOf())).toBe(false)
+  })
+
+  test("that another program made stays until the patterns change", () => {
+    const at = (file: string, seconds: number) => utimesSync(file, seconds, seconds)
+    writeFileSync(ignoreFile(), "a\n")
+    writeFileSync(rcloneFile(), "- a\n- a/**\n")
+    at(ignoreFile(), 1_000)
+    at(rcloneFile(), 1_000)
+    expect([areRulesFresh(placeOf()), refreshRcloneFilter(placeOf()).ok]).toEqual([true, true])
+    expect(readFileSync(rcloneFile(), "utf8")).toBe("- a\n- a/**\n")
+    at(ignoreFile(), 2_000)
+    expect([areRulesFresh(placeOf()), refreshRcloneFilter(placeOf()).ok]).toEqual([false, true])
+    expect(readFileSync(rcloneFile(), "utf8")).toBe(rcloneFilter("a\n"))
   })
 
   test("is trouble of the state where it cannot be written", () => {

@@ -5,6 +5,7 @@
 
 import { existsSync, readFileSync } from "node:fs"
 import { expect, test } from "vitest"
+import { SUBSCRIPTION } from "../cloud/service.ts"
 import { describeServer } from "../servers/describe-server.ts"
 import { put } from "./bm.ts"
 import { loggedIn, subscriber, succeeds, testWorld, treeOf } from "./cloud-world.ts"
@@ -115,6 +116,41 @@ describeServer(
       const { out: json } = await succeeds(device.runWith(OFFLINE, "cloud", "status", "--json"))
       expect(JSON.parse(json)).toMatchObject({ account: { logged_in: true, error: "cloud_unreachable" } })
       expect(JSON.parse(json).projects).not.toHaveProperty("cloud")
+    })
+
+    test("status says where to subscribe, in text and as JSON", LONG, async () => {
+      const world = await testWorld(server())
+      const device = await subscriber(world, "one")
+      world.cloud.set({ isSubscribed: false })
+      const { out } = await succeeds(device.run("cloud", "status", "--verbose"))
+      expect(out).toContain(`  Account  ${SUBSCRIPTION.message} (subscribe at ${SUBSCRIPTION.subscribe_url} `)
+      const { account } = JSON.parse((await succeeds(device.run("cloud", "status", "--json"))).out)
+      expect(account).toMatchObject({ error: "credentials", message: SUBSCRIPTION.message })
+      expect(JSON.stringify(account.fix)).toContain(SUBSCRIPTION.subscribe_url)
+    })
+
+    test("a login and a setup answer with one JSON document each, whatever they tell on the way", {
+      timeout: TEST_MS_MAX,
+    }, async () => {
+      const world = await testWorld(server())
+      const device = world.device("one")
+      put(device.dir, "My Notes/a.md", "a\n")
+      const login = await succeeds(device.login("--json"))
+      expect(JSON.parse(login.out)).toEqual({ schema: "bm.login/1", ok: true })
+      // Whoever confirms the login needs the address before there is an answer.
+      const { url, ...waiting } = JSON.parse(login.err)
+      expect(waiting).toMatchObject({ schema: "bm.event/1", type: "login.waiting" })
+      expect(url).toContain(`user_code=${waiting.code}`)
+      const setUp = await device.setUp("--json")
+      expect(setUp.err).toBe("")
+      expect(JSON.parse(setUp.out)).toMatchObject({
+        schema: "bm.setup/1",
+        ok: true,
+        projects: [
+          { type: "project.found", directories: ["My Notes"] },
+          { type: "project.created", project: "My Notes" },
+        ],
+      })
     })
 
     test.each(HOSTS)(

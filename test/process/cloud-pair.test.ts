@@ -5,6 +5,7 @@
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { expect, test } from "vitest"
 import { on, type Trouble } from "../cloud/service.ts"
 import { describeServer } from "../servers/describe-server.ts"
@@ -25,6 +26,12 @@ const LONG = { timeout: TEST_MS_MAX }
 const MINT = "POST /tenant/mount/credentials"
 const SPOILED = "a-key-that-the-storage-never-had"
 const NOWHERE = "http://127.0.0.1:1"
+const MOMENTS = 8
+/** Ctrl+C at a call that changes a file system. */
+const SIGNALLED = {
+  NODE_OPTIONS: `--import=${fileURLToPath(new URL("./signal-at.mjs", import.meta.url))}`,
+  BM_TEST_SIGNAL: "SIGINT",
+}
 
 describeServer(
   "versitygw",
@@ -43,7 +50,9 @@ describeServer(
       const device = await loggedIn(world, "one")
       const before = treeOf(device.home)
       const { out } = await succeeds(device.run("cloud", "bisync-setup", "--dry-run"))
-      expect(out).toContain(`would generate scoped S3 credentials (only s3://${world.storage.bucket})`)
+      expect(out).toContain(`[2/5] would generate scoped S3 credentials (only s3://${world.storage.bucket})`)
+      // The steps are counted as the setup itself counts them.
+      expect(out.match(/^\[\d\/\d\]/gm)).toEqual(["[1/5]", "[2/5]", "[3/5]", "[4/5]", "[5/5]"])
       expect(treeOf(device.home)).toEqual(before)
       expect(pairs(world)).toMatchObject({ minted: 0 })
     })
@@ -59,7 +68,9 @@ describeServer(
       await revoke(world, device)
       const refused = await device.bisync()
       expect(refused).toMatchObject({ exit: 1, out: "" })
-      expect(refused.err).toMatch(/^Error: The access key is not known there \(InvalidAccessKeyId\)\n/)
+      expect(refused.err).toMatch(
+        /^Error: The storage of your account does not accept .* \(InvalidAccessKeyId\)\n[^]*Fix {4}bm cloud bisync-setup /,
+      )
       const before = world.cloud.stored.length
       expect((await device.setUp()).out).toMatch(
         /✓ Scoped S3 credentials generated[^]*✓ Baseline already done/,
@@ -137,6 +148,71 @@ describeServer(
       expect(pairs(world)).toMatchObject({ minted: 1, holding: [], revoked: [expect.anything()] })
       await device.setUp()
       expect(pairs(world)).toMatchObject({ minted: 2, holding: [expect.anything()] })
+    })
+
+    test("a pair is kept while the device syncs with another remote, and used again after it", {
+      timeout: TEST_MS_MAX,
+    }, async () => {
+      const world = await testWorld(server())
+      const device = await subscriber(world, "one")
+      const elsewhere = join(world.root, "elsewhere")
+      mkdirSync(elsewhere)
+      // A second look at the other remote forgets nothing either.
+      for (let time = 0; time < 2; time++) await device.setUp("--remote", `file:${elsewhere}`)
+      put(device.dir, "notes/a.md", "a\n")
+      const asked = world.cloud.requests.length
+      expect((await succeeds(device.bisync())).out).toContain("1 file uploaded")
+      expect(world.cloud.requests).toHaveLength(asked)
+      const { out } = await device.setUp("--backend", "native")
+      expect(out).toContain("✓ Scoped S3 credentials already done")
+      expect(pairs(world)).toMatchObject({ minted: 1, revoked: [] })
+      await expectPairOf(world, device)
+      await succeeds(device.bisync())
+      expect(world.notes().get("notes/a.md")).toBe("a\n")
+    })
+
+    test("a pair that was lost while the device synced with another remote is revoked after it", {
+      timeout: TEST_MS_MAX,
+    }, async () => {
+      const world = await testWorld(server())
+      const device = await subscriber(world, "one")
+      const [old] = pairs(world).holding
+      const elsewhere = join(world.root, "elsewhere")
+      mkdirSync(elsewhere)
+      await device.setUp("--remote", `file:${elsewhere}`)
+      rmSync(device.files.credentials)
+      await device.setUp("--backend", "native")
+      expect(pairs(world)).toMatchObject({ minted: 2, revoked: [old] })
+      await expectPairOf(world, device)
+    })
+
+    test("a setup that is stopped keeps all of a pair or nothing, whenever that is", LONG, async () => {
+      const world = await testWorld(server())
+      const first = await loggedIn(world, "first")
+      const countTo = join(world.root, "calls")
+      await succeeds(first.runWith({ ...SIGNALLED, BM_TEST_COUNT_TO: countTo }, "cloud", "bisync-setup"))
+      const calls = Number(readFileSync(countTo, "utf8"))
+      const kept: boolean[] = []
+      for (let moment = 0; moment < MOMENTS; moment++) {
+        const device = await loggedIn(world, `stopped-${moment}`)
+        const before = { home: treeOf(device.home), held: pairs(world).holding.length }
+        const at = 1 + Math.floor((moment * calls) / MOMENTS)
+        const stopped = { ...SIGNALLED, BM_TEST_SIGNAL_AT: String(at) }
+        const ran = await device.runWith(stopped, "cloud", "bisync-setup")
+        const isKept = pairs(world).holding.length > before.held
+        kept.push(isKept)
+        const where = `call ${at} of ${calls}: ${ran.out}${ran.err}`
+        if (isKept) expect([0, 130], where).toContain(ran.exit)
+        else {
+          expect(ran, where).toMatchObject({ exit: 130, out: "" })
+          expect(ran.err).toMatch(/^Error: Stopped before anything was set up\n[^]*Nothing was changed\.\n$/)
+          expect(withoutConfDirectories(device)).toEqual(before.home)
+        }
+        await device.setUp()
+        await succeeds(device.bisync())
+        expect(pairs(world).holding, where).toHaveLength(before.held + 1)
+      }
+      expect(new Set(kept)).toEqual(new Set([false, true]))
     })
 
     test("keys in the environment are for other buckets than the account's", LONG, async () => {

@@ -17,6 +17,7 @@ import {
   type S3World,
   TEST_MS_MAX,
 } from "./s3-world.ts"
+import { expectStops, startWatch, until } from "./watch-world.ts"
 
 const NOTES = process.env["SOAK"] === undefined ? 3003 : 10_001
 const NOTES_PER_DIRECTORY = 50
@@ -78,6 +79,22 @@ describeServer("versitygw", (server) => {
     const { pages, notes, own } = await requestsOf(here)
     expect({ notes, own }).toEqual({ notes: { PUT: 1 }, own: { PUT: 1 } })
     expect(pages).toBeLessThanOrEqual(PAGES_MAX)
+  })
+
+  test("sends a watcher's save with two requests, after one for the epoch, and lists nothing", {
+    timeout: TEST_MS_MAX,
+  }, async () => {
+    const watcher = startWatch(here)
+    await watcher.rests()
+    for (const text of ["saved\n", "saved again\n"]) {
+      world.proxy.reset()
+      put(here.dir, pathOf(1), text)
+      await until("the save is in the bucket", () => world.notes().get(pathOf(1)) === text)
+      await watcher.rests()
+      const { notes, own } = counted(world.proxy)
+      expect({ notes, own }).toEqual({ notes: { PUT: 1 }, own: { GET: 1, PUT: 1 } })
+    }
+    await expectStops(here, watcher)
   })
 
   test("makes two requests for a note that is deleted by a tombstone, and one for the epoch", {

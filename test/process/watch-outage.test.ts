@@ -35,7 +35,8 @@ const OUTAGES: readonly Outage[] = [
   },
   {
     rule: "gets over a network that refuses connections for a while, and before that cuts them",
-    begin: ({ proxy }) => proxy.faults.push({ act: "cut_body", match: ({ kind }) => kind === "LIST" }),
+    begin: ({ proxy }) =>
+      proxy.faults.push({ act: "cut_body", match: ({ kind }) => kind === "LIST" || kind === "GET" }),
     change: ({ proxy }) => proxy.faults.splice(0, 1, { act: "refuse", match: () => true }),
     end({ proxy }) {
       proxy.faults.length = 0

@@ -60,9 +60,17 @@ describe("a pause", () => {
   test("without an end lasts until it is resumed", () => {
     expect(pause(stateRoot, undefined, NOW_MS).ok).toBe(true)
     expect(readPause(stateRoot, NOW_MS + 1e12)).toEqual({ sinceMs: NOW_MS })
-    expect(resume(stateRoot)).toEqual({ ok: true, value: true })
+    expect(resume(stateRoot, NOW_MS)).toEqual({ ok: true, value: true })
     expect(readPause(stateRoot, NOW_MS)).toBeUndefined()
-    expect(resume(stateRoot)).toEqual({ ok: true, value: false })
+    expect(resume(stateRoot, NOW_MS)).toEqual({ ok: true, value: false })
+  })
+
+  test("that is over by itself is nothing to resume", () => {
+    pause(stateRoot, NOW_MS + HOUR_MS, NOW_MS)
+    expect(resume(stateRoot, NOW_MS + HOUR_MS)).toEqual({ ok: true, value: false })
+    expect(readdirSync(stateRoot)).toEqual([])
+    pause(stateRoot, NOW_MS + HOUR_MS, NOW_MS)
+    expect(resume(stateRoot, NOW_MS + HOUR_MS - 1)).toEqual({ ok: true, value: true })
   })
 
   test("takes the place of the one before", () => {
@@ -100,7 +108,7 @@ describe("nothing is paused by", () => {
     mkdirSync(stateRoot, { recursive: true })
     writeFileSync(file, text)
     expect(readPause(stateRoot, NOW_MS)).toBeUndefined()
-    expect(resume(stateRoot)).toEqual({ ok: true, value: true })
+    expect(resume(stateRoot, NOW_MS)).toEqual({ ok: true, value: true })
   })
 
   test("a directory of that name, which is said to be in the way", () => {

@@ -2,13 +2,15 @@
 
 import { resolve } from "node:path"
 import { Command, Option } from "clipanion"
-import type { Credentials, Cycle, InstallOffer, SetupReport, StepResult } from "../../index.ts"
+import type { Credentials, Cycle, InstallOffer, ProjectNews, SetupReport, StepResult } from "../../index.ts"
 import { BmCommand } from "../command.ts"
 import { escapeForTerminal } from "../format.ts"
+import { importStep, importText } from "../import-text.ts"
 import { probedText, tierAdvice } from "../guard-text.ts"
-import { tellProjects } from "../projects-text.ts"
+import { projectJson, tellProjects } from "../projects-text.ts"
 import type { Output } from "../output.ts"
 import { askLine, askSecret, confirm } from "../prompt.ts"
+import { stopOnSignals } from "../signals.ts"
 
 export class BisyncSetupCommand extends BmCommand {
   static override paths = [["cloud", "bisync-setup"]]
@@ -19,8 +21,8 @@ export class BisyncSetupCommand extends BmCommand {
       REMOTE is file:/path/to/folder: a folder, a network share, a USB disk; or an object store:
       s3://bucket/prefix?endpoint=https://…&region=…. Its key pair comes from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,
       from the usual AWS files, or is asked for. rclone:name:path is any remote of your rclone.conf. Run again it repairs only what is missing.
-      Exit codes: 0 done, 1 failed, 2 some paths could not be synced, 4 refused, 6 conflicts were left open, 8 another sync is
-      running, 64 wrong usage.
+      Exit codes: 0 done, 1 failed, 2 some paths could not be synced or imported, 4 refused, 6 conflicts were left open, 8 another sync is
+      running, 64 wrong usage, 130 stopped.
     `,
     examples: [
       [
@@ -30,6 +32,10 @@ export class BisyncSetupCommand extends BmCommand {
       [
         "Sync a folder with a bucket",
         "bm cloud bisync-setup --dir ~/notes --remote 's3://notes/mine?endpoint=https://s3.example.org'",
+      ],
+      [
+        "See what a WebDAV-time folder would bring in",
+        "bm cloud bisync-setup --import ~/basic-memory --dry-run",
       ],
     ],
   })
@@ -43,6 +49,9 @@ export class BisyncSetupCommand extends BmCommand {
   unsafeMultiWriter = Option.Boolean("--unsafe-multi-writer", false, {
     description: "Let several devices share a server that cannot keep them apart",
   })
+  importDir = Option.String("--import", {
+    description: "Copy the projects of this folder in first; nothing is overwritten",
+  })
   dryRun = Option.Boolean("--dry-run", false, { description: "Say what would be done; change nothing" })
 
   async run(output: Output): Promise<number> {
@@ -50,8 +59,14 @@ export class BisyncSetupCommand extends BmCommand {
     const { backend } = this
     if (backend !== undefined && backend !== "native" && backend !== "rclone")
       return output.fail({ code: "usage", message: "--backend takes native or rclone" })
+    // An empty variable would name the folder that we happen to be in.
+    if (this.importDir === "") return output.fail({ code: "usage", message: "--import takes a folder" })
     const { place, holder, cwd } = this.context
+    const news: ProjectNews[] = []
+    const tell = tellProjects(output)
+    const stop = stopOnSignals()
     const report = await bm.setup(place, {
+      isStopped: stop.isStopped,
       holder,
       isDryRun: this.dryRun,
       allowsUnsafeWriters: this.unsafeMultiWriter,
@@ -61,11 +76,19 @@ export class BisyncSetupCommand extends BmCommand {
       }),
       defaultDeviceName: holder.host,
       ...(this.dir !== undefined && { dir: this.dir.startsWith("~") ? this.dir : resolve(cwd, this.dir) }),
+      ...(this.importDir !== undefined && {
+        importDir: this.importDir.startsWith("~") ? this.importDir : resolve(cwd, this.importDir),
+      }),
       ...(this.remote !== undefined && { remote: this.remote }),
       ...(backend !== undefined && { backend }),
-      onProjects: tellProjects(output),
+      onProjects(one) {
+        news.push(one)
+        // Its news are part of the one document that a setup answers with.
+        if (!output.isJson) tell(one)
+      },
       ...(this.device !== undefined && { deviceName: this.device }),
     })
+    stop.release()
     if (!report.ok) return output.fail(report.error)
     output.lines(
       setupLines(report.value, {
@@ -73,9 +96,11 @@ export class BisyncSetupCommand extends BmCommand {
         stateRoot: place.stateRoot,
       }),
     )
-    output.json(setupJson(report.value))
-    const { cycle } = report.value
-    return cycle?.kind === "performed" ? cycle.performed.exit : 0
+    output.json({ ...setupJson(report.value), projects: news.map(projectJson) })
+    const { cycle, imported } = report.value
+    const exit = cycle?.kind === "performed" ? cycle.performed.exit : 0
+    // A plan has left nothing out yet.
+    return exit === 0 && !this.dryRun && imported !== undefined && imported.left.length > 0 ? 2 : exit
   }
 
   private installing(output: Output): InstallOffer {
@@ -108,8 +133,18 @@ function setupLines(report: SetupReport, about: About): readonly string[] {
   return [
     ...steps.map((step, index) => `[${index + 1}/${steps.length}] ${step}`),
     ...(advice === undefined ? [] : [`! ${advice}`]),
-    ...(isPlanned ? [] : [...conflictLines(report.cycle), "✓ Cloud sync is ready. Next: bm cloud bisync"]),
+    ...(isPlanned ? [] : [...conflictLines(report.cycle), lastLine(report)]),
   ]
+}
+
+function lastLine(report: SetupReport): string {
+  return isStopped(report)
+    ? "! Stopped; nothing is half done. Next: bm cloud bisync"
+    : "✓ Cloud sync is ready. Next: bm cloud bisync"
+}
+
+function isStopped({ cycle }: SetupReport): boolean {
+  return cycle?.kind === "performed" && cycle.performed.exit === 130
 }
 
 interface About {
@@ -120,12 +155,17 @@ interface About {
 function plannedSteps(report: SetupReport, { shorten, stateRoot }: About): readonly string[] {
   const { directory, remoteFolder, guard } = report
   const dir = escapeForTerminal(shorten(report.syncDir))
-  return [
-    ...rcloneSteps(report),
+  const ofRemote = [
     `would ${remoteFolder === "would_create" ? "create" : "use"} the remote ${escapeForTerminal(report.remote)}`,
     ...(guard === undefined ? [] : [probedText(guard)]),
+  ]
+  const ofState = `would keep the state of ${escapeForTerminal(report.device.name)} in ${escapeForTerminal(shorten(stateRoot))}`
+  return [
+    ...rcloneSteps(report),
+    ...unlessAccount(report, ofRemote),
     `would ${directory === "would_create" ? "create" : "use"} the sync directory ${dir}, history on (git)`,
-    `would keep the state of ${escapeForTerminal(report.device.name)} in ${escapeForTerminal(shorten(stateRoot))}`,
+    ...unlessAccount(report, [ofState]),
+    ...importSteps(report, shorten),
     "would compare both sides: equal files are agreed on, one-sided files are copied, nothing is deleted",
   ]
 }
@@ -133,24 +173,28 @@ function plannedSteps(report: SetupReport, { shorten, stateRoot }: About): reado
 function doneSteps(report: SetupReport, { shorten }: About): readonly string[] {
   const { directory, remoteFolder, guard, state, baseline } = report
   const dir = escapeForTerminal(shorten(report.syncDir))
-  // Of an account five steps are told, as its users know them.
-  const isAccount = report.account !== undefined
+  const ofRemote = [
+    `✓ Remote ${escapeForTerminal(report.remote)} ${remoteFolder === "created" ? "created" : "found"}`,
+    ...(guard === undefined ? [] : [probedText(guard)]),
+  ]
+  const ofState = `✓ State of device ${escapeForTerminal(report.device.name)}${state === "already_done" ? " already done" : ""}`
   return [
     ...rcloneSteps(report),
-    ...(isAccount
-      ? []
-      : [
-          `✓ Remote ${escapeForTerminal(report.remote)} ${remoteFolder === "created" ? "created" : "found"}`,
-          ...(guard === undefined ? [] : [probedText(guard)]),
-        ]),
+    ...unlessAccount(report, ofRemote),
     `✓ Sync directory ${dir} ${directory === "created" ? "created" : "found"}, history on (${report.hasGitLink ? "git" : "its .git is yours and stays"})`,
-    ...(isAccount
-      ? []
-      : [
-          `✓ State of device ${escapeForTerminal(report.device.name)}${state === "already_done" ? " already done" : ""}`,
-        ]),
+    ...unlessAccount(report, [ofState]),
+    ...importSteps(report, shorten),
     baseline === "already_done" ? "✓ Baseline already done" : baselineText(report.cycle),
   ]
+}
+
+/** Of an account five steps are told, as its users know them. */
+function unlessAccount({ account }: SetupReport, steps: readonly string[]): readonly string[] {
+  return account === undefined ? steps : []
+}
+
+function importSteps({ imported }: SetupReport, shorten: About["shorten"]): readonly string[] {
+  return imported === undefined ? [] : [importText(imported, shorten)]
 }
 
 function rcloneSteps({ rclone, account }: SetupReport): readonly string[] {
@@ -236,6 +280,7 @@ function setupJson(report: SetupReport): object {
       : [{ name: "guard", result: guard.result, tier: guard.tier ?? null, server: guard.server ?? null }]),
     { name: "directory", result: report.directory, git: report.hasGitLink },
     { name: "state", result: report.state },
+    ...(report.imported === undefined ? [] : [importStep(report.imported)]),
     {
       name: "baseline",
       result: report.baseline,
@@ -245,7 +290,7 @@ function setupJson(report: SetupReport): object {
   ]
   return {
     schema: "bm.setup/1",
-    ok: true,
+    ok: !isStopped(report),
     sync_dir: report.syncDir,
     remote: report.remote,
     device: report.device,

@@ -30,7 +30,7 @@ export class LoginCommand extends BmCommand {
         output.line(
           `and confirm the code ${escapeForTerminal(userCode)} (it holds for ${Math.ceil(expiresInS / 60)} minutes)`,
         )
-        output.json({
+        output.jsonAside({
           schema: "bm.event/1",
           type: "login.waiting",
           url: address,

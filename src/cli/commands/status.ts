@@ -1,7 +1,7 @@
 /** `bm cloud status`: the seed's table, and below it what is stored, waiting and open. It never waits for a run. */
 
 import { Command } from "clipanion"
-import type { StatusReport } from "../../index.ts"
+import type { StatusReport, SyncError } from "../../index.ts"
 import { BmCommand } from "../command.ts"
 import { describeError } from "../error-text.ts"
 import {
@@ -17,6 +17,7 @@ import {
 import { guardJson, guardText } from "../guard-text.ts"
 import type { Output } from "../output.ts"
 import { isAlive } from "../process-alive.ts"
+import { nextWhilePaused, pausedJson } from "../service-text.ts"
 
 export class StatusCommand extends BmCommand {
   static override paths = [["cloud", "status"]]
@@ -88,7 +89,8 @@ function belowLines(report: StatusReport, watcher: Watcher): readonly string[] {
   const lines: (readonly [string, string])[] = [["Storage used", formatBytes(published?.storage_bytes ?? 0)]]
   const waiting = waitingText(published)
   if (waiting !== undefined) lines.push(["Waiting", waiting])
-  if (watcher !== undefined) lines.push(["Next sync", nextText(watcher, report.nowMs)])
+  const next = nextText(report, watcher)
+  if (next !== undefined) lines.push(["Next sync", next])
   lines.push(...thereLines(report), ...accountLines(report))
   if (published !== undefined) lines.push(["Conflicts", conflictsText(report)])
   const history = historyText(report)
@@ -108,11 +110,21 @@ function thereLines({ isLocalThere, isRemoteThere }: StatusReport): readonly (re
   ]
 }
 
-function nextText({ next_at, pid, blocked }: NonNullable<Watcher>, nowMs: number): string {
+function nextText({ nowMs, pause }: StatusReport, watcher: Watcher): string | undefined {
+  // A watcher that somebody starts now would wait as well.
+  if (pause !== undefined) return nextWhilePaused(pause, nowMs)
+  if (watcher === undefined) return undefined
+  const { next_at, pid, service, blocked } = watcher
   if (blocked !== null)
     return `waiting for you: ${blocked.message}${blocked.command === null ? "" : ` (${blocked.command})`}`
-  const seconds = Math.max(0, Math.round((Date.parse(next_at) - nowMs) / 1000))
-  return `in ${seconds} s, or when something changes here · watch runs, pid ${pid}`
+  const seconds = Math.max(0, Math.round((Date.parse(next_at ?? "") - nowMs) / 1000))
+  const when = Number.isNaN(seconds) ? "" : `in ${seconds} s, or `
+  return `${when}when something changes here · watch runs${isService(service) ? " as a service" : ""}, pid ${pid}`
+}
+
+/** A watcher of an older version does not tell. */
+function isService(service: NonNullable<Watcher>["service"] | undefined): boolean {
+  return service !== undefined && service !== null
 }
 
 function accountLines({ account, projects }: StatusReport): readonly (readonly [string, string])[] {
@@ -130,8 +142,20 @@ function accountLines({ account, projects }: StatusReport): readonly (readonly [
           ] as const,
         ]),
     ...(cloud === undefined ? [] : [["Cloud projects", cloud.map(escapeForTerminal).join(", ")] as const]),
-    ...(error === undefined ? [] : [["Account", describeError(error).message] as const]),
+    ...(error === undefined ? [] : [["Account", withWayOut(error)] as const]),
   ]
+}
+
+function withWayOut(error: SyncError): string {
+  const { message, fix } = describeError(error)
+  const [first] = fix
+  return first === undefined ? message : `${message} (${first.command ?? first.text})`
+}
+
+function errorJson(error: SyncError | undefined): object {
+  if (error === undefined) return { error: null }
+  const { code, message, fix } = describeError(error)
+  return { error: code, message, fix }
 }
 
 function waitingText(published: StatusReport["published"]): string | undefined {
@@ -177,6 +201,21 @@ function historyText({ published, verified, nowMs }: StatusReport): string | und
   return `${parts.join(", ")}${facts.can_undo === null ? "" : " · undo: bm cloud undo"}`
 }
 
+function watchJson({ pause }: StatusReport, watcher: Watcher): object {
+  const paused = pause === undefined ? null : pausedJson(pause)
+  if (watcher === undefined) return { running: false, paused }
+  const { service, pid, interval_s, next_at, blocked } = watcher
+  return {
+    running: true,
+    service: service ?? null,
+    pid,
+    interval_s,
+    next_at,
+    paused,
+    blocked_plan: blocked?.plan ?? null,
+  }
+}
+
 function statusJson(report: StatusReport, { syncDir, remote, watcher }: Names): object {
   const { state, config, published, projects, verified } = report
   const facts = published?.facts
@@ -205,21 +244,12 @@ function statusJson(report: StatusReport, { syncDir, remote, watcher }: Names): 
       account: {
         logged_in: report.account.isLoggedIn,
         backend: report.account.backend,
-        error: report.account.error === undefined ? null : describeError(report.account.error).code,
+        ...errorJson(report.account.error),
       },
     }),
     storage_bytes: published?.storage_bytes ?? (config === undefined ? 0 : null),
     waiting: published?.waiting ?? null,
-    watch:
-      watcher === undefined
-        ? { running: false }
-        : {
-            running: true,
-            pid: watcher.pid,
-            interval_s: watcher.interval_s,
-            next_at: watcher.next_at,
-            blocked_plan: watcher.blocked?.plan ?? null,
-          },
+    watch: watchJson(report, watcher),
     conflicts: {
       open: openConflicts(report),
       ...(decided !== undefined && { decided_7d: decided }),
