@@ -18,7 +18,7 @@ import type { Answer, Condition, Failure, Metadata, Written } from "../store/sto
 import { deleteByTombstone, type TombstoneDeps } from "../store/tombstone.ts"
 import { deleteMode } from "../store/verdict.ts"
 import { sourceOf, unlessLost } from "./object-source.ts"
-import { metadataOf } from "./object-stage.ts"
+import { metadataOf, metadataOfMove } from "./object-stage.ts"
 import { type ObjectSide, type StagedObject, troubleOf, versionOf } from "./object-side.ts"
 
 type WriteStep = Extract<Step, { kind: "write" }>
@@ -234,8 +234,8 @@ async function moveObject(
   if (!free.ok) return free
   if (!free.value) return giveUp()
   const version = versionOf(source)
-  const { mtimeMs, sizeBytes } = version
-  const metadata = upload?.metadata ?? metadataOf(side, { op, mtimeMs, hash: expected.hash, lineage: [] })
+  const { sizeBytes } = version
+  const metadata = upload?.metadata ?? metadataOfMove(side, { op, source, hash: expected.hash })
   const copied = await sendUntilClear(side, {
     path: to,
     op,

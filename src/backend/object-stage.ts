@@ -11,8 +11,8 @@ import type { ContentHash, OpId } from "../model/ids.ts"
 import type { RelativePath } from "../model/path.ts"
 import { type Content, ContentLost, SMALL_FILE_BYTES_MAX } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
-import { originOf, timeOnly, toMetadata } from "../store/metadata.ts"
-import type { Metadata, Part } from "../store/store.ts"
+import { originOf, sameTime, timeOnly, toMetadata } from "../store/metadata.ts"
+import type { Metadata, ObjectHead, Part } from "../store/store.ts"
 import { sourceOf, unlessLost } from "./object-source.ts"
 import { SINGLE_PUT_BYTES_MAX, type ObjectSide, troubleOf } from "./object-side.ts"
 
@@ -83,8 +83,7 @@ async function stageMove(side: ObjectSide, op: OpId, step: MoveStep): Promise<Re
     side.staged.set(op, { lineage: [], ...(source.ok && { source: source.value }) })
     return ok({ op })
   }
-  const { mtimeMs } = originOf(source.value)
-  const metadata = metadataOf(side, { op, mtimeMs, hash: expected.hash, lineage: [] })
+  const metadata = metadataOfMove(side, { op, source: source.value, hash: expected.hash })
   side.memory.write("uploads", BEGUN)
   const started = await side.store.startUpload(to, { metadata })
   if (!started.ok) return err(troubleOf(started.error, to))
@@ -133,6 +132,15 @@ export function metadataOf(
     ...(hash !== undefined && { hash }),
     ...(skewMs !== undefined && { skewMs }),
   })
+}
+
+export function metadataOfMove(
+  side: ObjectSide,
+  at: { readonly op: OpId; readonly source: ObjectHead; readonly hash: ContentHash | undefined },
+): Metadata {
+  const { op, source, hash } = at
+  const { mtimeMs } = originOf(source)
+  return { ...metadataOf(side, { op, mtimeMs, hash, lineage: [] }), ...sameTime(source) }
 }
 
 /** Sixteen large files at once would hold sixteen times the parts. */

@@ -21,7 +21,7 @@ export function toldByRclone({ code, detail }: Trouble): Told | undefined {
         exit: 1,
         code: "credentials",
         message: `The storage does not accept what rclone.conf has for it${word}`,
-        fix: [CONFIG, { command: "bm cloud bisync-setup", text: "where the remote came with your account" }],
+        fix: [CONFIG],
       }
     // A storage that is only looked at gives no reason: the key may be wrong, or may not do this.
     case "denied":

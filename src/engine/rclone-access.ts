@@ -80,6 +80,7 @@ export async function openRclone(
     nowMs: clock.nowMs,
     monotonicMs,
     sleep,
+    ...(remote.isTenant === true && { via: "account" }),
   })
   if (opened.ok) return opened
   const { error } = opened

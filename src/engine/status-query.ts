@@ -46,8 +46,10 @@ export interface StatusReport {
   readonly guard?: Guard
   readonly published?: StatusFile
   readonly verified?: { readonly at: string; readonly isIntact: boolean }
-  /** Absent where the sync directory cannot be read. */
-  readonly projects?: { readonly total: number; readonly notOnCloud?: readonly string[] }
+  /** Absent where the sync directory or the ignore patterns cannot be read. */
+  readonly projects?: Projects
+  /** Why the patterns cannot. */
+  readonly unruled?: SyncError
   /** Only of a cloud account. */
   readonly account?: AccountReport
   /** What a watcher left last, whether or not it still lives. */
@@ -55,6 +57,11 @@ export interface StatusReport {
   /** Whether or not there is a watcher that obeys it. */
   readonly pause?: Pause
   readonly nowMs: number
+}
+
+interface Projects {
+  readonly total: number
+  readonly notOnCloud?: readonly string[]
 }
 
 export async function queryStatus(
@@ -84,7 +91,8 @@ export async function queryStatus(
     ...(parsed.ok && { guard: guardOf(parsed.value, directory) }),
     ...(published !== undefined && { published }),
     ...(verified !== undefined && { verified }),
-    ...(projects !== undefined && { projects }),
+    ...(projects.ok && projects.value !== undefined && { projects: projects.value }),
+    ...(!projects.ok && { unruled: projects.error }),
     ...(account !== undefined && { account }),
     ...(heartbeat !== undefined && { heartbeat }),
     ...(pause !== undefined && { pause }),
@@ -116,20 +124,20 @@ async function countProjects(
   place: Place,
   config: Config,
   folder: string | undefined,
-): Promise<StatusReport["projects"]> {
+): Promise<Result<Projects | undefined, SyncError>> {
   const isTenant = config.tenant !== undefined
   const local = openNodeDisk(config.syncDir)
   const names = local.ok ? await folderNames(local.value) : undefined
-  if (!local.ok || names === undefined) return undefined
+  if (!local.ok || names === undefined) return ok(undefined)
   const rules = await readRules(place, { syncDir: config.syncDir, disk: local.value, isTenant })
-  if (!rules.ok) return undefined
+  if (!rules.ok) return rules
   const projects = names.filter((name) => !rules.value.ignoresDirectory(name))
-  if (isTenant) return { total: projects.length, notOnCloud: notRegistered(place, config, projects) }
+  if (isTenant) return ok({ total: projects.length, notOnCloud: notRegistered(place, config, projects) })
   const remote = folder === undefined ? undefined : openNodeDisk(folder)
   const there = remote?.ok === true ? await folderNames(remote.value) : undefined
-  if (there === undefined) return { total: projects.length }
+  if (there === undefined) return ok({ total: projects.length })
   const onCloud = new Set(there)
-  return { total: projects.length, notOnCloud: projects.filter((name) => !onCloud.has(name)) }
+  return ok({ total: projects.length, notOnCloud: projects.filter((name) => !onCloud.has(name)) })
 }
 
 async function folderNames(disk: Disk): Promise<readonly string[] | undefined> {

@@ -15,11 +15,11 @@ import { startChild } from "./child.ts"
 import { openRc } from "./rc.ts"
 import { reading } from "./reading.ts"
 import { lookUpRemote, type RcloneRemote, type UnknownName } from "./remote.ts"
-import { openRcloneSide, type RcloneSide, type Waiting } from "./side.ts"
+import { openRcloneSide, type RcloneSide, type RcloneSideOptions } from "./side.ts"
 import { openWorkFolder } from "./work-folder.ts"
 import { writing } from "./writing.ts"
 
-export interface RcloneStoreOptions extends Waiting {
+export interface RcloneStoreOptions extends RcloneSideOptions {
   /** The absolute path of rclone. */
   readonly program: string
   readonly environment: Readonly<Record<string, string>>

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from "node:http"
 import type { Random } from "../model/ports.ts"
 import { err, type Result } from "../model/result.ts"
-import type { Answer, Failure } from "../store/store.ts"
+import type { Answer, Failure, FailureKind } from "../store/store.ts"
 import { member, text } from "./answers.ts"
 import { failureOf } from "./failure.ts"
 import { toRcloneName } from "./name.ts"
@@ -30,6 +30,11 @@ export interface RcloneSide {
   open(key: string): Answer<IncomingMessage>
 }
 
+export interface RcloneSideOptions extends Waiting {
+  /** Who gave the bucket and its key pair, where it is not the user. */
+  readonly via?: "account"
+}
+
 export interface Waiting {
   readonly monotonicMs: () => number
   readonly sleep: (ms: number) => Promise<void>
@@ -40,17 +45,17 @@ const DELAY_MS = 400
 
 export function openRcloneSide(
   at: Pick<RcloneSide, "remote" | "work" | "random" | "nowMs"> &
-    Waiting & { readonly rc: Rc; readonly isAlive: () => boolean },
+    RcloneSideOptions & { readonly rc: Rc; readonly isAlive: () => boolean },
 ): RcloneSide {
-  const { rc, remote, isAlive, monotonicMs, sleep } = at
+  const { rc, remote, isAlive, monotonicMs, sleep, via } = at
   const again = async <T>(options: AskOptions, send: (leftMs: number) => Answer<T>): Answer<T> => {
     const startedMs = monotonicMs()
     const leftMs = () => options.withinMs - (monotonicMs() - startedMs)
     for (let attempt = 1; ; attempt++) {
       const sent = await send(Math.max(1, Math.ceil(leftMs())))
       const delayMs = DELAY_MS * 2 ** attempt
-      if (sent.ok || attempt >= ATTEMPTS_MAX || leftMs() <= delayMs || !isAlive()) return sent
-      if (!mayRepeat(sent, options)) return sent
+      if (sent.ok || attempt >= ATTEMPTS_MAX || leftMs() <= delayMs || !isAlive()) return told(sent, via)
+      if (!mayRepeat(sent, options)) return told(sent, via)
       await sleep(delayMs)
       // A machine that slept may have slept longer.
       if (leftMs() <= 0) return sent
@@ -99,6 +104,14 @@ const NO_PATH = /^(?=.)(?:.*\/)?\.{0,2}(?:\/.*)?$/s
 
 function isName(entry: readonly [string, unknown]): entry is [string, string] {
   return NAMES.has(entry[0]) && typeof entry[1] === "string"
+}
+
+/** rclone.conf has these from the account, so it is there that they are mended. */
+const OF_ACCOUNT: ReadonlySet<FailureKind> = new Set(["credentials", "expired", "denied", "no_bucket"])
+
+function told<T>(sent: Result<T, Failure>, via: RcloneSideOptions["via"]): Result<T, Failure> {
+  if (sent.ok || via === undefined || !OF_ACCOUNT.has(sent.error.kind)) return sent
+  return err({ ...sent.error, via })
 }
 
 /** A storage that was too busy did nothing. */

@@ -40,6 +40,11 @@ export function timeOnly(mtimeMs: number): Metadata {
   return { mtime: (mtimeMs / 1000).toFixed(3) }
 }
 
+/** A move keeps the time as its writer gave it: finer than ours, and programs such as rclone look at all of it. */
+export function sameTime({ metadata: { mtime } }: Pick<ObjectHead, "metadata">): Metadata {
+  return mtime === undefined || finite(mtime) === undefined ? {} : { mtime }
+}
+
 export function originOf({
   metadata,
   lastModifiedMs,

@@ -35,7 +35,8 @@ const MANY_FILES = 20_000
 const LIST_MANY_EVERY_MS = 5 * 60_000
 const BUSY_MS = 1_000
 const AWAY_MS = 1_000
-const AWAY_MS_MAX = 5 * 60_000
+/** No rarer than a look is usually: whoever comes back after hours is not kept waiting. */
+const AWAY_MS_MAX = 60_000
 /** A part of each wait is by chance, so that many devices do not come back at once. */
 const JITTER = 0.2
 

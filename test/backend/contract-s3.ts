@@ -22,6 +22,8 @@ import {
   type Get,
   known,
   MTIME_MS,
+  moving,
+  skipUnlessMoved,
   value,
   writing,
 } from "./storage.ts"
@@ -84,6 +86,15 @@ function metadata({ storage, one, two }: Get<BucketStorage>): void {
     if (version === undefined) throw new Error("a.md is not there")
     const { origin } = value(await one().read(mustPath("a.md"), version))
     expect(origin).toMatchObject({ mtimeMs: 1_700_000_000_123, lineage: [] })
+  })
+
+  test("keeps every digit of that time when the object moves", async (context) => {
+    skipUnlessMoved(context, one())
+    const { store } = storage().bucket
+    const mtime = "1700000000.123456789"
+    await must(store.put("a.md", { kind: "bytes", bytes: Buffer.from("text") }, { metadata: { mtime } }))
+    await carryOut(one(), moving("a.md", "b.md", await known(one(), "a.md")))
+    expect(await must(store.head("b.md"))).toMatchObject({ metadata: { mtime } })
   })
 
   test("names the device that wrote a version, to those who look", async () => {

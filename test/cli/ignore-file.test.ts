@@ -51,6 +51,46 @@ test.each([{ args: [] }, { args: ["--dry-run"] }, { args: ["--resync", "--yes"] 
   },
 )
 
+test.each([
+  { args: ["cloud", "check"] },
+  { args: ["cloud", "conflicts", "resolve", "c0000", "--keep", "local"] },
+])("patterns that cannot be read are said by whatever needs them ($args)", async ({ args }) => {
+  const { device, ignoreFile } = await newDevice(`needs-${args.join("-")}`)
+  device.write(`${args.join("-")}.md`, "a note")
+  expect((await device.bm("cloud", "bisync")).code).toBe(0)
+  rmSync(ignoreFile)
+  mkdirSync(ignoreFile)
+  const ran = await device.bm(...args)
+  expect(ran.code, ran.out + ran.err).toBe(1)
+  expect(ran.err).toContain(`Error: Cannot use ${ignoreFile} - it is a directory\n`)
+  expect(ran.err).toContain("  Fix    mend that file, or move it away")
+})
+
+test("patterns that cannot be read are a line of the status, which shows the rest", async () => {
+  const { device, ignoreFile } = await newDevice("status")
+  rmSync(ignoreFile)
+  mkdirSync(ignoreFile)
+  const shown = await device.bm("cloud", "status")
+  expect(shown.code).toBe(0)
+  expect(shown.out).toMatch(/│ Total Projects +│ unknown +│/)
+  expect(shown.out).toMatch(
+    /\n {2}Patterns +Cannot use .+\.bmignore - it is a directory \(mend that file, .+\)\n/,
+  )
+  const { json } = await device.bm("cloud", "status", "--json")
+  expect(json).toMatchObject({ projects: { total: null, error: "internal", message: expect.any(String) } })
+})
+
+test("a project's patterns above a megabyte stop a sync", async () => {
+  const { device } = await newDevice("large")
+  device.write("large/.bmignore", "private.md\n".repeat(100_000))
+  device.write("large/private.md", "ignored until now")
+  const before = world.tree()
+  const ran = await device.bm("cloud", "bisync")
+  expect(ran.code).toBe(1)
+  expect(ran.err).toContain(`Cannot use ${join(device.dir, "large/.bmignore")} - it is larger than 1 MB`)
+  expect(world.tree()).toEqual(before)
+})
+
 test.skipIf(isRoot)("patterns without permission to read stop a sync, of a project too", async () => {
   const { device, ignoreFile } = await newDevice("shut")
   const before = world.tree()

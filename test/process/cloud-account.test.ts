@@ -112,7 +112,9 @@ describeServer(
       // It asks nobody where that is not asked for.
       expect(out).not.toMatch(/Account|Cannot reach/)
       const verbose = await succeeds(device.runWith(OFFLINE, "cloud", "status", "--verbose"))
-      expect(verbose.out).toMatch(/\n  Account +Cannot reach the cloud \(ECONNREFUSED\)\n/)
+      expect(verbose.out).toMatch(
+        /\n  Account +Cannot reach the cloud \(ECONNREFUSED\) \(look whether the network is up\)\n/,
+      )
       const { out: json } = await succeeds(device.runWith(OFFLINE, "cloud", "status", "--json"))
       expect(JSON.parse(json)).toMatchObject({ account: { logged_in: true, error: "cloud_unreachable" } })
       expect(JSON.parse(json).projects).not.toHaveProperty("cloud")
@@ -123,7 +125,9 @@ describeServer(
       const device = await subscriber(world, "one")
       world.cloud.set({ isSubscribed: false })
       const { out } = await succeeds(device.run("cloud", "status", "--verbose"))
-      expect(out).toContain(`  Account  ${SUBSCRIPTION.message} (subscribe at ${SUBSCRIPTION.subscribe_url} `)
+      const said = `${SUBSCRIPTION.message} (subscribe at ${SUBSCRIPTION.subscribe_url} and run it again)`
+      expect(out).toMatch(/\n {2}Account +(.+)\n/)
+      expect(/\n {2}Account +(.+)\n/.exec(out)?.[1]).toBe(said)
       const { account } = JSON.parse((await succeeds(device.run("cloud", "status", "--json"))).out)
       expect(account).toMatchObject({ error: "credentials", message: SUBSCRIPTION.message })
       expect(JSON.stringify(account.fix)).toContain(SUBSCRIPTION.subscribe_url)

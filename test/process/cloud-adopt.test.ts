@@ -14,6 +14,8 @@ import { type AccountDevice, type AccountWorld, succeeds, testWorld } from "./cl
 
 /** Each command of the Python client takes seconds on a busy machine. */
 const TEST_MS_MAX = 600_000
+/** With microseconds, as files have them. */
+const FINE_MTIME_MS = Date.parse("2026-03-02T10:00:00Z") + 123.4567
 const NOTES: Readonly<Record<string, string>> = Object.fromEntries(
   Array.from({ length: 20 }, (_, number) => [`garden/n${number}.md`, `note ${number}\n`]),
 )
@@ -69,9 +71,8 @@ function adoption(newWorld: () => Promise<AccountWorld>): void {
 async function syncsWithPython(python: PythonDevice): Promise<void> {
   await runPython(python, "cloud", "login")
   await runPython(python, "cloud", "setup", "--bisync")
-  // In whole seconds: what we rename in the bucket has no MD5 there, and rclone goes by its time, which it has more exactly.
-  for (const [path, text] of Object.entries(NOTES))
-    put(python.dir, path, text, Date.parse("2026-03-02T10:00:00Z"))
+  // What we rename in the bucket may have no MD5 there, and rclone goes by its time, which it has more exactly than we.
+  for (const [path, text] of Object.entries(NOTES)) put(python.dir, path, text, FINE_MTIME_MS)
   await runPython(python, "cloud", "bisync", "--resync")
   await runPython(python, "cloud", "bisync")
 }

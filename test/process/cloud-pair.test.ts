@@ -26,7 +26,7 @@ const LONG = { timeout: TEST_MS_MAX }
 const MINT = "POST /tenant/mount/credentials"
 const SPOILED = "a-key-that-the-storage-never-had"
 const NOWHERE = "http://127.0.0.1:1"
-const MOMENTS = 8
+const MOMENTS = 6
 /** Ctrl+C at a call that changes a file system. */
 const SIGNALLED = {
   NODE_OPTIONS: `--import=${fileURLToPath(new URL("./signal-at.mjs", import.meta.url))}`,
@@ -230,6 +230,21 @@ describeServer(
     })
 
     describeRclone((rclone) => {
+      test("a pair that was revoked is said to be the account's where rclone uses it too", LONG, async () => {
+        const world = await testWorld(server())
+        const device = await subscriber(world, "one", { rclone, setUp: ["--backend", "rclone"] })
+        await revoke(world, device)
+        const refused = await device.bisync()
+        expect(refused).toMatchObject({ exit: 1, out: "" })
+        expect(refused.err).toMatch(
+          /^Error: The storage of your account does not accept [^]*\n {2}Fix {4}bm cloud bisync-setup /,
+        )
+        expect(refused.err).not.toContain("rclone config")
+        await device.setUp()
+        await expectPairOf(world, device)
+        await succeeds(device.bisync())
+      })
+
       test.each([
         [
           "is encrypted",

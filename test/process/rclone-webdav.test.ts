@@ -14,12 +14,13 @@ import { ended, hasGit, isMissing, notesIn, put, type Ran, versionsInHistory } f
 import { newFolderWorld, type RcloneDevice } from "./rclone-world.ts"
 import { TEST_MS_MAX } from "./s3-world.ts"
 
-const ROUNDS = process.env["SOAK"] === undefined ? 12 : 60
+const ROUNDS = process.env["SOAK"] === undefined ? 4 : 60
 const SEED = Number(process.env["SEED"] ?? 20261125)
 const NOTES = 12
 /** Runs one after the other in which two devices must have become equal: two each, and two more. */
 const RUNS_TO_SETTLE = 6
-const LONG_MS = (ROUNDS / 12) * TEST_MS_MAX
+/** A round is some twenty seconds of requests one after the other. */
+const LONG_MS = ROUNDS * 100_000
 
 describeEachRclone((rclone) =>
   test(

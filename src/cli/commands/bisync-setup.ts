@@ -65,7 +65,7 @@ export class BisyncSetupCommand extends BmCommand {
     const news: ProjectNews[] = []
     const tell = tellProjects(output)
     const stop = stopOnSignals()
-    const report = await bm.setup(place, {
+    const setUp = bm.setup(place, {
       isStopped: stop.isStopped,
       holder,
       isDryRun: this.dryRun,
@@ -88,7 +88,7 @@ export class BisyncSetupCommand extends BmCommand {
       },
       ...(this.device !== undefined && { deviceName: this.device }),
     })
-    stop.release()
+    const report = await setUp.finally(stop.release)
     if (!report.ok) return output.fail(report.error)
     output.lines(
       setupLines(report.value, {

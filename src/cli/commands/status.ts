@@ -91,7 +91,7 @@ function belowLines(report: StatusReport, watcher: Watcher): readonly string[] {
   if (waiting !== undefined) lines.push(["Waiting", waiting])
   const next = nextText(report, watcher)
   if (next !== undefined) lines.push(["Next sync", next])
-  lines.push(...thereLines(report), ...accountLines(report))
+  lines.push(...thereLines(report), ...patternLines(report), ...accountLines(report))
   if (published !== undefined) lines.push(["Conflicts", conflictsText(report)])
   const history = historyText(report)
   if (history !== undefined) lines.push(["History", history])
@@ -108,6 +108,11 @@ function thereLines({ isLocalThere, isRemoteThere }: StatusReport): readonly (re
       ? [["Cloud", "not there: bring the folder back, or mount its disk"] as const]
       : []),
   ]
+}
+
+/** Without them nothing syncs, and nobody knows which folders are projects. */
+function patternLines({ unruled }: StatusReport): readonly (readonly [string, string])[] {
+  return unruled === undefined ? [] : [["Patterns", withWayOut(unruled)]]
 }
 
 function nextText({ nowMs, pause }: StatusReport, watcher: Watcher): string | undefined {
@@ -235,6 +240,7 @@ function statusJson(report: StatusReport, { syncDir, remote, watcher }: Names): 
     last_sync: published?.last_sync ?? null,
     projects: {
       total: projects?.total ?? (config === undefined ? 0 : null),
+      ...(report.unruled !== undefined && errorJson(report.unruled)),
       ...(projects?.notOnCloud !== undefined && { not_on_cloud: projects.notOnCloud }),
       ...(report.account?.projects !== undefined && {
         cloud: report.account.projects.map((name) => ({ name })),
