@@ -271,14 +271,17 @@ function patienceOf(eyes: ObjectStore, tickMs = 0): (store: ObjectStore) => Obje
     const seenMs = before.ok && before.value.sizeBytes === sizeBytes ? before.value.lastModifiedMs : 0
     const untilMs = Math.max(seenMs, lastMs.get(`${key} ${sizeBytes}`) ?? 0) + tickMs
     await until(() => Date.now() > untilMs)
-    lastMs.set(`${key} ${sizeBytes}`, Date.now())
   }
   if (tickMs === 0) return (store) => store
   return (store) => ({
     ...store,
     async put(key, body, options) {
-      await untilTold(key, body.kind === "bytes" ? body.bytes.length : body.sizeBytes)
-      return store.put(key, body, options)
+      const sizeBytes = body.kind === "bytes" ? body.bytes.length : body.sizeBytes
+      await untilTold(key, sizeBytes)
+      const written = await store.put(key, body, options)
+      // The storage dates it when it has it, which may be a tick later than when it was sent.
+      lastMs.set(`${key} ${sizeBytes}`, Date.now())
+      return written
     },
   })
 }
