@@ -98,6 +98,12 @@ export async function newAccountWorld(
   }
 }
 
+/** Whether there is one is for each test to say, and not for the machine. */
+function pathsWithoutRclone(): readonly string[] {
+  const paths = (process.env["PATH"] ?? "").split(":")
+  return paths.filter((path) => !existsSync(join(path, "rclone")))
+}
+
 function newAccountDevice(home: string, cloud: Cloud, about: AccountDeviceOptions): AccountDevice {
   const dir = join(home, "basic-memory-cloud-sync")
   const isNew = !existsSync(dir)
@@ -113,7 +119,7 @@ function newAccountDevice(home: string, cloud: Cloud, about: AccountDeviceOption
   mkdirSync(stateRoot, { recursive: true, mode: 0o700 })
   // Another client may have been here.
   if (!existsSync(config)) writeFileSync(config, JSON.stringify(settings), { mode: 0o600 })
-  const own = { PATH: `${bin}:${process.env["PATH"] ?? ""}` }
+  const own = { PATH: [bin, ...pathsWithoutRclone()].join(":") }
   const quiet = async (running: Promise<Ran>) => expectNoSecret(cloud, await running)
   const run = (...args: readonly string[]) => quiet(device.runWith(own, ...args))
   return {
