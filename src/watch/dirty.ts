@@ -2,7 +2,7 @@
  * What the hints have named since a run last took notice: some files, or too much to name.
  *
  * It is always right to look at more. A file that is written again right after a hint about it may bring no other one, so
- * what was named last is named to the next run too.
+ * what was named last is named to the next run too: whenever the pace asks for one because of it, and rather longer.
  */
 
 import { TOLD_ONCE_MS } from "./pace.ts"
@@ -16,6 +16,8 @@ export interface Dirty {
 
 /** To look at more files one by one is no faster than to look at all of them. */
 const PATHS_MAX = 200
+/** A run takes what is named some time after it began. */
+const NAMED_MS = 10 * TOLD_ONCE_MS
 
 export function makeDirty(): Dirty {
   const namedMs = new Map<string, number>()
@@ -28,7 +30,7 @@ export function makeDirty(): Dirty {
     take(nowMs) {
       const taken = isAnything ? undefined : [...namedMs.keys()]
       isAnything = false
-      for (const [path, atMs] of namedMs) if (Math.abs(nowMs - atMs) >= TOLD_ONCE_MS) namedMs.delete(path)
+      for (const [path, atMs] of namedMs) if (Math.abs(nowMs - atMs) >= NAMED_MS) namedMs.delete(path)
       return taken
     },
   }
