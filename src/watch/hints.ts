@@ -17,7 +17,7 @@ export interface HintsOptions {
   /** Of a path relative to the directory, with slashes. */
   readonly ignoresDirectory: (path: string) => boolean
   readonly ignoresFile: (path: string) => boolean
-  /** With the path, relative to the directory and with slashes, where it is one file that came, changed or went. */
+  /** With the path, relative to the directory and with slashes, where all that is known is that one file came or changed. */
   readonly onHint: (path?: string) => void
   /** The system's word, each once, such as `ENOSPC` where it watches no more directories. */
   readonly onTrouble: (word: string) => void
@@ -26,7 +26,11 @@ export interface HintsOptions {
 /** Where programs keep what is nobody's note. */
 const NEVER = new Set([".git", ".basic-memory"])
 
-const FILE_EVENTS: ReadonlySet<string> = new Set(["add", "change", "unlink"])
+/**
+ * A file that went is no such event: it may be half of a save by renaming, and within a tenth of a second chokidar tells
+ * only once that a name went, so what is told of the other half may be missing.
+ */
+const FILE_EVENTS: ReadonlySet<string> = new Set(["add", "change"])
 
 function pathIn(directory: string, path: string): string {
   return relative(directory, path).split(sep).join("/")
