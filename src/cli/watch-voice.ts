@@ -13,7 +13,8 @@ export interface Voice {
   runOutput(run: { readonly isWhole: boolean }): Output
   /** How it ended: after one that looked at everything and left nothing undone everything is new again. */
   runEnded(run: { readonly exit: number; readonly isWhole: boolean }): void
-  remark(text: string): void
+  /** For what the watcher says of itself. */
+  readonly output: Output
   /** Says a trouble and the lines below it; false where it is the one that was said last, even in other words. */
   complain(trouble: { readonly code: string; readonly message: string }, below?: readonly string[]): boolean
   /** Whether there was a trouble until now; from now on there is none. */
@@ -53,7 +54,7 @@ export function makeVoice(
       if (exit === 1 || exit === 2) undone = said.length === 0 ? undone : said
       else if (isWhole) undone = []
     },
-    remark: timed.note,
+    output: timed,
     complain({ code, message }, below = []) {
       // A network that fails does so in many ways, and is one trouble.
       const found = code === "cloud_unreachable" ? code : message

@@ -51,7 +51,7 @@ export async function runWatch(watch: WatchRun): Promise<number> {
       dirty.add(path, bm.clock.nowMs())
       hint()
     },
-    onTrouble: (word) => voice.remark(`changes here are seen at the interval only (${word})`),
+    onTrouble: (word) => voice.output.note(`changes here are seen at the interval only (${word})`),
   })
   if (!opened.ok) return output.fail(opened.error)
   const watching = opened.value
@@ -69,7 +69,7 @@ export async function runWatch(watch: WatchRun): Promise<number> {
       intervalMs: intervalS * 1000,
       clock: bm.clock,
       random: Math.random,
-      pausedUntilMs: obeyPauses({ bm, command, output: voice.runOutput({ isWhole: false }) }),
+      pausedUntilMs: obeyPauses({ bm, command, output: voice.output }),
       async run(isDue) {
         const ending = await tick(watch, at, isDue)
         // What was named to a run that came to nothing is found by the next one, which looks at everything.

@@ -58,7 +58,7 @@ export function openRcloneSide(
       if (!mayRepeat(sent, options)) return told(sent, via)
       await sleep(delayMs)
       // A machine that slept may have slept longer.
-      if (leftMs() <= 0) return sent
+      if (leftMs() <= 0) return told(sent, via)
     }
   }
   return {

@@ -6,32 +6,19 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { describe, expect, onTestFinished, test } from "vitest"
+import { expect, onTestFinished, test } from "vitest"
 import { notesIn, put } from "../process/bm.ts"
-import { describeServer, isRequired } from "../servers/describe-server.ts"
 import type { Server } from "../servers/server.ts"
 import { s3Request } from "../servers/sign.ts"
 import { nameOf } from "./asked.ts"
 import { call, logIn } from "./by-fetch.ts"
-import { missingPythonClient, newPythonDevice, type PythonDevice } from "./python-client.ts"
+import { describePythonClient, newPythonDevice, type PythonDevice } from "./python-client.ts"
 import { type Cloud, on, startCloud, storageOf, SUBSCRIPTION } from "./service.ts"
 
 /** Many commands, each of seconds, on a busy machine. */
 const TEST_MS_MAX = 600_000
 
-const reason = missingPythonClient()
-if (reason === undefined) describeServer("versitygw", judge, { region: "auto" })
-else
-  describe("the Python client", () => {
-    if (isRequired(["python"]))
-      test("can be had", () => {
-        throw new Error(`required, and ${reason}`)
-      })
-    else {
-      console.warn(`skipped: ${reason}`)
-      test.skip(reason, () => {})
-    }
-  })
+describePythonClient(judge)
 
 function judge(server: () => Server): void {
   test(

@@ -9,7 +9,10 @@
 import { execFile } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { delimiter, dirname, join } from "node:path"
+import { describe, test } from "vitest"
+import { describeServer, isRequired } from "../servers/describe-server.ts"
 import { findServer, type ServerName } from "../servers/install.mjs"
+import type { Server } from "../servers/server.ts"
 import type { Cloud } from "./service.ts"
 
 /** Its start alone takes seconds on a busy machine. */
@@ -33,8 +36,27 @@ export interface PythonDevice {
   run(...args: readonly string[]): Promise<PythonRan>
 }
 
+/** Over a real bucket; where it cannot be had the tests are skipped, saying why, and fail where it is required. */
+export function describePythonClient(define: (server: () => Server) => void): void {
+  const reason = missingPythonClient()
+  if (reason === undefined) {
+    describeServer("versitygw", define, { region: "auto" })
+    return
+  }
+  describe("the Python client", () => {
+    if (isRequired(["python"]))
+      test("can be had", () => {
+        throw new Error(`required, and ${reason}`)
+      })
+    else {
+      console.warn(`skipped: ${reason}`)
+      test.skip(reason, () => {})
+    }
+  })
+}
+
 /** Why it cannot judge here; nothing where it can. */
-export function missingPythonClient(): string | undefined {
+function missingPythonClient(): string | undefined {
   return PARTS.flatMap((each) => findServer(each).reason ?? [])[0]
 }
 

@@ -5,10 +5,9 @@
 
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { describe, expect, test } from "vitest"
-import { missingPythonClient, newPythonDevice, type PythonDevice } from "../cloud/python-client.ts"
+import { expect, test } from "vitest"
+import { describePythonClient, newPythonDevice, type PythonDevice } from "../cloud/python-client.ts"
 import type { Stored } from "../cloud/service.ts"
-import { describeServer, isRequired } from "../servers/describe-server.ts"
 import { notesIn, put } from "./bm.ts"
 import { type AccountDevice, type AccountWorld, succeeds, testWorld } from "./cloud-world.ts"
 
@@ -20,20 +19,7 @@ const NOTES: Readonly<Record<string, string>> = Object.fromEntries(
   Array.from({ length: 20 }, (_, number) => [`garden/n${number}.md`, `note ${number}\n`]),
 )
 
-const reason = missingPythonClient()
-if (reason === undefined)
-  describeServer("versitygw", (server) => adoption(() => testWorld(server())), { region: "auto" })
-else
-  describe("the Python client", () => {
-    if (isRequired(["python"]))
-      test("can be had", () => {
-        throw new Error(`required, and ${reason}`)
-      })
-    else {
-      console.warn(`skipped: ${reason}`)
-      test.skip(reason, () => {})
-    }
-  })
+describePythonClient((server) => adoption(() => testWorld(server())))
 
 function adoption(newWorld: () => Promise<AccountWorld>): void {
   test("a folder of the Python client is adopted as it is, and both sync it in turns", {

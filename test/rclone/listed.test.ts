@@ -3,19 +3,9 @@
 import { describe, expect, test } from "vitest"
 import { headOf, pageOf } from "../../src/rclone/listed.ts"
 import type { RcloneRemote } from "../../src/rclone/remote.ts"
+import { REMOTE } from "./fake-rclone.ts"
 
-const FOLDER: RcloneRemote = {
-  fs: "r:",
-  isBucketBased: false,
-  canCopy: true,
-  canMove: true,
-  hasDuplicates: false,
-  foldsCase: false,
-  hasEmptyDirectories: true,
-  isTimeSlow: false,
-  keepsTimes: true,
-  isLocal: false,
-}
+const FOLDER: RcloneRemote = { ...REMOTE, fs: "r:" }
 const HASHED: RcloneRemote = { ...FOLDER, checksum: "md5" }
 const BUCKET: RcloneRemote = { ...HASHED, isBucketBased: true, isTimeSlow: true }
 const LOCAL: RcloneRemote = { ...FOLDER, isLocal: true }
