@@ -25,7 +25,8 @@ import {
 
 export interface FlagStore {
   put(name: string, content: string): Promise<Result<void, Trouble>>
-  list(): Promise<Result<readonly Flag[], Trouble>>
+  /** All but one, of which everything is known. */
+  list(options: { readonly except: string }): Promise<Result<readonly Flag[], Trouble>>
   remove(name: string): Promise<Result<void, Trouble>>
 }
 
@@ -227,7 +228,7 @@ async function raise(deps: LeaseDeps, life: Life): Promise<Result<void, Trouble>
  */
 async function rival(deps: LeaseDeps, life: Life): Promise<Result<Flag | undefined, Trouble>> {
   const lookedAt = momentOf(deps)
-  const listed = await deps.flags.list()
+  const listed = await deps.flags.list({ except: life.name })
   if (!listed.ok) return listed
   const now = momentOf(deps)
   const known = rememberedBy(deps)
@@ -238,7 +239,6 @@ async function rival(deps: LeaseDeps, life: Life): Promise<Result<Flag | undefin
     const isSameAsBefore = before?.content === content
     if (!isSameAsBefore) life.seen.set(name, { content, sinceMs: now.monotonicMs })
     const isOurs = isFlagOf(deps.device, name) && known.includes(content.trimEnd())
-    if (isOurs && name === life.name) continue
     const isGone = isDead({
       isSameAsBefore,
       firstSeenMs: before?.sinceMs ?? now.monotonicMs,

@@ -10,6 +10,7 @@ import type { DeviceId } from "../model/ids.ts"
 import type { Epoch } from "../model/ports.ts"
 import { err, ok, type Result } from "../model/result.ts"
 import type { EpochPair } from "../model/state.ts"
+import { checksumIn } from "../store/checksum.ts"
 import type { Condition, Etag } from "../store/store.ts"
 import { EPOCH_KEY, type EpochText, formatEpoch, newEpoch, parseEpoch, withPair } from "./epoch-text.ts"
 import { type ObjectDeps, troubleOf } from "./object-side.ts"
@@ -126,7 +127,7 @@ async function change<T>(
   },
 ): Promise<Result<T, Trouble>> {
   for (let attempt = 0; attempt < APPEND_ATTEMPTS_MAX; attempt++) {
-    if (keeping.kept === undefined || attempt > 0 || keeping.kept.epoch.mode === "lease") {
+    if (attempt > 0 || !canBeReplaced(keeping)) {
       const read = await fetch(keeping)
       if (!read.ok) return read
       const done = read.value === undefined ? undefined : isDone(read.value)
@@ -139,6 +140,16 @@ async function change<T>(
     if (replaced.value) return ok(value)
   }
   return err({ code: "busy", path: EPOCH_KEY })
+}
+
+/**
+ * What is kept may be older than what is there, which the condition finds; under a lease that is a look at the token,
+ * and it must tell any two texts apart.
+ */
+function canBeReplaced({ kept, deps }: Keeping): boolean {
+  if (kept === undefined) return false
+  const isTelling = deps.store.traits.kind === "s3" || checksumIn(kept.etag) !== undefined
+  return kept.epoch.mode !== "lease" || isTelling
 }
 
 function keep(keeping: Keeping, next: Kept): void {

@@ -21,11 +21,12 @@ export function objectFlags(deps: ObjectDeps): FlagStore {
       )
       return put.ok ? ok(undefined) : err(troubleOf(put.error, PREFIX))
     },
-    async list() {
+    async list({ except }) {
       const listed = await flagObjects(deps)
       if (!listed.ok) return listed
       const flags: Flag[] = []
       for (const { key, lastModifiedMs } of listed.value) {
+        if (key === PREFIX + except) continue
         const content = await readText(deps, { key, limitBytes: FLAG_BYTES_MAX })
         if (!content.ok) return content
         // Taken away between the listing and the reading.

@@ -15,7 +15,8 @@ const DAY_MS = 24 * HOUR_MS
 
 /** "1,204". */
 export function formatCount(n: number): string {
-  return n.toLocaleString("en-US")
+  // By hand: the system's own tables of numbers take longer to load than all else that is printed.
+  return String(n).replace(/\B(?=(?:\d{3})+$)/g, ",")
 }
 
 /** "1 file", "1,204 files"; `many` is for words that do not take an s. */

@@ -234,16 +234,20 @@ export async function open(
   const parsed = remoteOf(config, place)
   if (!parsed.ok) return parsed
   const directory = stateDirectory(place, config.stateKey)
-  const session = await openSession(directory, { ...waiting, createIfMissing: false })
-  if (!session.ok) return session
-  const device = session.value.ledger.state().root.device?.id
   const local = openLocal(config.syncDir)
-  const remote = local.ok ? await openRemote(parsed.value, { ...config, place, directory, probing }) : local
-  if (device === undefined || !local.ok || !remote.ok) {
-    if (remote.ok) await remote.value.close()
+  const openThere = async () =>
+    local.ok ? openRemote(parsed.value, { ...config, place, directory, probing }) : local
+  // rclone starts meanwhile. Other remotes may be probed, and only whoever holds the journal does that.
+  const started = parsed.value.kind === "rclone" ? openThere() : undefined
+  const session = await openSession(directory, { ...waiting, createIfMissing: false })
+  const remote = session.ok ? await (started ?? openThere()) : await started
+  const device = session.ok ? session.value.ledger.state().root.device?.id : undefined
+  if (!session.ok || device === undefined || !local.ok || !remote?.ok) {
+    if (remote?.ok === true) await remote.value.close()
+    if (!session.ok) return session
     await session.value.close()
     if (!local.ok) return local
-    return remote.ok ? err({ code: "no_baseline", why: "no_journal" }) : remote
+    return remote?.ok === false ? remote : err({ code: "no_baseline", why: "no_journal" })
   }
   const at = { place, config, local: local.value, remote: remote.value, session: session.value }
   const opened = await openedFrom({ ...at, device })

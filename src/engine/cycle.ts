@@ -17,7 +17,7 @@ import type { State } from "../model/state.ts"
 import { perform, type Performed } from "./perform.ts"
 import { actionRecord, recordsDigest } from "./action-record.ts"
 import { journalError, type Ledger } from "./ledger.ts"
-import { listSides, type Look } from "./look.ts"
+import { type Ahead, listSides, type Look, lookAhead } from "./look.ts"
 import type { RunOptions } from "./options.ts"
 import { hasNothingToDo, settleQuietly } from "./quiet.ts"
 import { recognise } from "./recognise.ts"
@@ -80,9 +80,15 @@ export async function cycle(
 ): Promise<Result<Cycle, SyncError>> {
   const settings = settingsText(world, options)
   // The remote's listing shows whether its epoch is the one we know, so both are looked at together.
+  let ahead: Ahead | undefined
   const [recognised, listings] = await Promise.all([
     recognise(world, ledger, options.names),
-    listSides(world, ledger.state().root.listed.remote?.shards),
+    listSides(world, {
+      shards: ledger.state().root.listed.remote?.shards,
+      meanwhile: async (local) => {
+        ahead = await lookAhead(world, ledger, local)
+      },
+    }),
   ])
   if (!recognised.ok) return recognised
   // A union that is made because of it may go on: its dry run, which must not take a new id.
@@ -104,7 +110,7 @@ export async function cycle(
   // What was put back or finished just now is not in the listings from before.
   const fresh = unfinished > 0 || settled.value.restored.length > 0 ? await listSides(world) : listings
   if (!fresh.ok) return fresh
-  const first = { listings: fresh.value, first: settled.value.first, unions, run }
+  const first = { listings: fresh.value, ahead, first: settled.value.first, unions, run }
   const looked = await lookAfterTombstones(world, ledger, first, options)
   if (!looked.ok) return looked
   const seen = looked.value
@@ -141,8 +147,8 @@ export async function carryOut(
   const blocked = blockError(plan, options)
   if (blocked !== undefined) return err(blocked)
   const needs = plan.actions.some(({ steps }) => writesRemote(steps))
-  const performed = await whileWriting(world, { ...options, needs }, () =>
-    perform(world, ledger, prepared, options),
+  const performed = await whileWriting(world, { ...options, needs }, (onWritten) =>
+    perform(world, ledger, prepared, { ...options, onWritten }),
   )
   return performed.ok ? ok({ kind: "performed", prepared, performed: performed.value, restored }) : performed
 }

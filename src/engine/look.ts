@@ -21,11 +21,21 @@ export type Listings = { readonly [S in Side]: Listing }
 
 export async function listSides(
   world: World,
-  shards?: readonly string[],
+  options: {
+    readonly shards?: readonly string[] | undefined
+    /** Done with what is here while the remote, which may be far away, is still being listed. */
+    readonly meanwhile?: (local: Listing) => Promise<unknown>
+  } = {},
 ): Promise<Result<Listings, SyncError>> {
+  const { shards, meanwhile } = options
   const ignoresDirectory = world.rules.ignoresDirectory
+  const listLocal = async () => {
+    const listed = await world.sides.local.list({ ignoresDirectory })
+    if (listed.ok) await meanwhile?.(listed.value)
+    return listed
+  }
   const [local, remote] = await Promise.all([
-    world.sides.local.list({ ignoresDirectory }),
+    listLocal(),
     world.sides.remote.list({ ignoresDirectory, ...(shards !== undefined && { shards }) }),
   ])
   if (!local.ok) return err({ code: "side_unreadable", side: "local", trouble: local.error })
@@ -38,7 +48,7 @@ export async function listSides(
  * A plan is a pure function of these, and no file is so young that it may have changed unseen.
  */
 export function isSettled(state: State, listings: Listings, settings: string): boolean {
-  const { settled, listed, unfinishedRun, openUndo } = state.root
+  const { settled, unfinishedRun, openUndo } = state.root
   if (
     settled === undefined ||
     unfinishedRun !== undefined ||
@@ -47,12 +57,14 @@ export function isSettled(state: State, listings: Listings, settings: string): b
   )
     return false
   if (settled.settings !== settings) return false
-  return SIDES.every((side) => {
-    const before = listed[side]
-    const { newestMs } = listings[side]
-    const isOld = before !== undefined && newestMs < before.sampledMs - racyWindowOf(newestMs)
-    return isOld && settled[side] === listings[side].digest
-  })
+  return SIDES.every((side) => isAsSettled(state, side, listings[side]))
+}
+
+/** One side is as it was when there was nothing to do. */
+export function isAsSettled({ root }: State, side: Side, { newestMs, digest }: Listing): boolean {
+  const before = root.listed[side]
+  const isOld = before !== undefined && newestMs < before.sampledMs - racyWindowOf(newestMs)
+  return isOld && root.settled?.[side] === digest
 }
 
 export interface Look {
@@ -68,11 +80,30 @@ export interface Look {
   readonly state: State
 }
 
+/** What was seen here while the remote was still being listed. */
+export interface Ahead {
+  readonly listing: Listing
+  readonly paths: State["paths"]
+  readonly observed: Result<Observed, Trouble>
+}
+
+/** Looks at what is new here ahead of everything else; nothing where nothing is. */
+export async function lookAhead(world: World, ledger: Ledger, listing: Listing): Promise<Ahead | undefined> {
+  if (isAsSettled(ledger.state(), "local", listing)) return undefined
+  const loaded = await ledger.load()
+  // Why it cannot be read is said by whoever needs it.
+  if (!loaded.ok) return undefined
+  const { paths } = loaded.value
+  const observed = await observeSide(world, loaded.value, { side: "local", listing, acceptsMounts: false })
+  return { listing, paths, observed }
+}
+
 export async function look(
   world: World,
   ledger: Ledger,
   options: {
     readonly listings: Listings
+    readonly ahead: Ahead | undefined
     readonly first: readonly EventBody[]
     readonly unions: readonly UnionReason[]
     readonly run: RunId
@@ -80,8 +111,13 @@ export async function look(
 ): Promise<Result<Look, SyncError>> {
   const { listings, unions, run } = options
   const before = ledger.state()
-  const local = await observeSide("local")
-  const remote = await observeSide("remote")
+  const acceptsMounts = unions.length > 0
+  const observeIn = (side: Side) =>
+    observeSide(world, before, { side, listing: listings[side], acceptsMounts })
+  const { ahead } = options
+  const isStill = ahead?.listing === listings.local && ahead.paths === before.paths && !acceptsMounts
+  const local = isStill ? ahead.observed : await observeIn("local")
+  const remote = await observeIn("remote")
   if (!local.ok) return err({ code: "side_unreadable", side: "local", trouble: local.error })
   if (!remote.ok) return err({ code: "side_unreadable", side: "remote", trouble: remote.error })
   const observed = { local: local.value, remote: remote.value }
@@ -103,18 +139,14 @@ export async function look(
     },
     state: ledger.imagine(bodies, run),
   })
+}
 
-  function observeSide(side: Side): Promise<Result<Observed, Trouble>> {
-    return observe({
-      side,
-      backend: world.sides[side],
-      listing: listings[side],
-      paths: before.paths,
-      listedBefore: before.root.listed[side],
-      rules: world.rules,
-      acceptsMounts: unions.length > 0,
-    })
-  }
+function observeSide(
+  { sides, rules }: World,
+  { paths, root }: State,
+  at: { readonly side: Side; readonly listing: Listing; readonly acceptsMounts: boolean },
+): Promise<Result<Observed, Trouble>> {
+  return observe({ ...at, backend: sides[at.side], paths, listedBefore: root.listed[at.side], rules })
 }
 
 /** A path that becomes ignored is frozen: when it no longer is, its old base justifies no deletion. */

@@ -34,13 +34,18 @@ export interface Performed {
   readonly unrecorded?: Trouble
 }
 
+type PerformOptions = RunOptions & {
+  /** The last write to either side is through; the journal and the history are not. */
+  readonly onWritten: () => unknown
+}
+
 const AGREED_ITEMS_MAX = 500
 
 export async function perform(
   world: World,
   ledger: Ledger,
   prepared: Prepared,
-  options: RunOptions,
+  options: PerformOptions,
 ): Promise<Result<Performed, SyncError>> {
   const { plan, run, look, settings } = prepared
   // A run that was interrupted is brought to its end, with its versions in the history store, by one that ends.
@@ -136,7 +141,7 @@ async function executeAll(
   ledger: Ledger,
   at: {
     readonly prepared: Prepared
-    readonly options: RunOptions
+    readonly options: PerformOptions
     readonly nonce: string
     readonly kept: Preserved
     readonly record: Recorder
@@ -175,6 +180,7 @@ async function executeAll(
   )
   // The remote refuses its epoch, or the disk here refuses to make durable what was written.
   if (!executed.ok) return err({ code: "broken_off", trouble: executed.error })
+  options.onWritten()
   const recorded = await record.finish(`${options.kind} ${run}`)
   return finish(world, ledger, {
     prepared,

@@ -13,9 +13,11 @@ import { err, ok, type Result } from "../model/result.ts"
 import type { Conf } from "../rclone/conf.ts"
 import { readConfFile } from "../rclone/conf-file.ts"
 import { confPath } from "../rclone/conf-place.ts"
-import { childEnvironment } from "../rclone/environment.ts"
-import { type FoundRclone, findRclone } from "../rclone/find.ts"
+import { childEnvironment, dependsOnVersion } from "../rclone/environment.ts"
+import { type FoundRclone, findProgram, findRclone, type Surroundings } from "../rclone/find.ts"
 import type { OpenRclone } from "../rclone/rclone-store.ts"
+import type { UnknownName } from "../rclone/remote.ts"
+import type { Failure } from "../store/store.ts"
 import type { Place } from "./config.ts"
 import type { RcloneRemote } from "./remote.ts"
 import { clock, random } from "./session.ts"
@@ -30,9 +32,7 @@ export async function rcloneAt(
   forbidden: readonly string[],
 ): Promise<Result<Found, SyncError>> {
   const environment = place.environment ?? {}
-  const separator = platform() === "win32" ? ";" : ":"
-  const directories = (environment.PATH ?? environment.Path ?? "").split(separator)
-  const found = await findRclone({ platform: platform(), directories, forbidden, environment })
+  const found = await findRclone({ ...surroundings(place, forbidden), environment })
   if (found.kind === "found") return ok(found)
   return err({
     code: "rclone_missing",
@@ -41,6 +41,12 @@ export async function rcloneAt(
     ...(found.kind === "too_old" && { version: found.version.text }),
     ...(found.kind === "broken" && { detail: found.why }),
   })
+}
+
+function surroundings({ environment = {} }: Place, forbidden: readonly string[]): Surroundings {
+  const separator = platform() === "win32" ? ";" : ":"
+  const directories = (environment.PATH ?? environment.Path ?? "").split(separator)
+  return { platform: platform(), directories, forbidden }
 }
 
 /** The file of this user, there or not; nothing where the environment says that there is none. */
@@ -56,23 +62,57 @@ export function confFileOf(place: Place, program?: string): string | undefined {
   })
 }
 
+/** What is found runs at once; whether it is an rclone, and new enough, it is asked where that does not work. */
 export async function openRclone(
   place: Place,
   remote: RcloneRemote,
   { syncDir }: { readonly syncDir: string },
 ): Promise<Result<OpenRclone, SyncError>> {
-  const found = await rcloneAt(place, [syncDir])
+  const forbidden = [syncDir]
+  const program = await programFor(place, forbidden)
+  if (!program.ok) return program
+  const { path } = program.value
+  const opened = await openWith(place, remote, program.value)
+  if (opened.ok) {
+    const { version, store } = opened.value
+    if (version.isSupported) return opened
+    await store.close()
+    return err({ code: "rclone_missing", why: "too_old", path, version: version.text })
+  }
+  const found = await rcloneAt(place, forbidden)
   if (!found.ok) return found
+  const { error } = opened
+  if (error.kind === "unknown_name")
+    return err({
+      code: "not_found",
+      what: "rclone remote",
+      name: remote.address.name,
+    })
+  return err({ code: "side_unreadable", side: "remote", trouble: troubleOf(error, remote.url) })
+}
+
+type Program = Pick<Found, "path"> & Partial<Pick<Found, "version">>
+
+async function programFor(place: Place, forbidden: readonly string[]): Promise<Result<Program, SyncError>> {
+  const path = findProgram("rclone", surroundings(place, forbidden))
+  const isAsked = path === undefined || dependsOnVersion(place.environment ?? {})
+  return isAsked ? rcloneAt(place, forbidden) : ok({ path })
+}
+
+async function openWith(
+  place: Place,
+  remote: RcloneRemote,
+  { path: program, version }: Program,
+): Promise<Result<OpenRclone, Failure | UnknownName>> {
   const { openRcloneStore } = await import("../rclone/rclone-store.ts")
-  const { path: program, version } = found.value
   const environment = childEnvironment({
     environment: place.environment ?? {},
     conf: confAt(confFileOf(place, program)),
     name: remote.address.name,
-    version,
+    ...(version !== undefined && { version }),
     headers: remote.isTenant === true ? TENANT_HEADERS : {},
   })
-  const opened = await openRcloneStore(remote.address, {
+  return openRcloneStore(remote.address, {
     program,
     environment,
     workFolders: join(place.stateRoot, "rclone-uploads"),
@@ -82,15 +122,6 @@ export async function openRclone(
     sleep,
     ...(remote.isTenant === true && { via: "account" }),
   })
-  if (opened.ok) return opened
-  const { error } = opened
-  if (error.kind === "unknown_name")
-    return err({
-      code: "not_found",
-      what: "rclone remote",
-      name: remote.address.name,
-    })
-  return err({ code: "side_unreadable", side: "remote", trouble: troubleOf(error, remote.url) })
 }
 
 function confAt(file: string | undefined): Conf | undefined {

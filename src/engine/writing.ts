@@ -1,6 +1,7 @@
 /**
  * Holds the remote's right to write around what writes there. Most remotes give it with each request; where only one
- * device may write at a time, this is the lease, and whoever else holds it is waited for.
+ * device may write at a time, this is the lease, and whoever else holds it is waited for. Work that has written its last
+ * there gives it back, and goes on while that is on its way.
  */
 
 import type { Step } from "../model/action.ts"
@@ -12,15 +13,17 @@ import type { World } from "./world.ts"
 export async function whileWriting<T>(
   { sides: { remote } }: World,
   { needs, onLeaseWait }: Pick<RunOptions, "onLeaseWait"> & { readonly needs: boolean },
-  work: () => Promise<Result<T, SyncError>>,
+  work: (release: () => Promise<void>) => Promise<Result<T, SyncError>>,
 ): Promise<Result<T, SyncError>> {
-  if (!needs || remote.beginWriting === undefined) return work()
+  if (!needs || remote.beginWriting === undefined) return work(async () => undefined)
   const begun = await remote.beginWriting({ onWait: onLeaseWait ?? (() => undefined) })
   if (!begun.ok) return err({ code: "side_unreadable", side: "remote", trouble: begun.error })
+  let released: Promise<void> | undefined
+  const release = () => (released ??= remote.endWriting?.() ?? Promise.resolve())
   try {
-    return await work()
+    return await work(release)
   } finally {
-    await remote.endWriting?.()
+    await release()
   }
 }
 

@@ -109,7 +109,15 @@ function judge(
     verdicts.set(path, verdict)
     return verdict
   }
-  const ignoresFile = (path: string): boolean => ignoresDirectory(parentOf(path)) || matches(path, path)
+  // Asked of both sides, and of what is agreed.
+  const ofFiles = new Map<string, boolean>()
+  const ignoresFile = (path: string): boolean => {
+    const known = ofFiles.get(path)
+    if (known !== undefined) return known
+    const verdict = ignoresDirectory(parentOf(path)) || matches(path, path)
+    ofFiles.set(path, verdict)
+    return verdict
+  }
   return { ignoresDirectory, ignoresFile }
 }
 

@@ -14,7 +14,8 @@ export interface ChildOf {
   readonly conf: Conf | undefined
   /** Of the remote that is opened. */
   readonly name: string
-  readonly version: RcloneVersion
+  /** Absent where nobody asked, because nothing here depends on it. */
+  readonly version?: RcloneVersion
   /** Sent with every request to the storage. */
   readonly headers: Readonly<Record<string, string>>
 }
@@ -27,6 +28,17 @@ const NEVER_MAKE_BUCKETS = {
   RCLONE_GCS_NO_CHECK_BUCKET: "true",
   RCLONE_AZUREBLOB_NO_CHECK_CONTAINER: "true",
 } as const
+
+/** An upload carries its MD5, so the answer says that it arrived; a look after each would say it once more. */
+const NO_SECOND_LOOK = { RCLONE_S3_NO_HEAD: "true" } as const
+
+/** As many connections stay open as there are requests at once; without these all but some are opened anew each time. */
+const MANY_AT_ONCE = { RCLONE_TRANSFERS: "64", RCLONE_CHECKERS: "64" } as const
+
+/** What it may see is the same for every version but where certificates are named. */
+export function dependsOnVersion({ AWS_CA_BUNDLE }: Environment): boolean {
+  return AWS_CA_BUNDLE !== undefined
+}
 
 export function childEnvironment(at: ChildOf): Readonly<Record<string, string>> {
   const { environment, conf, name, headers } = at
@@ -44,6 +56,8 @@ export function childEnvironment(at: ChildOf): Readonly<Record<string, string>> 
   return {
     ...withoutForeignCertificates(Object.fromEntries(kept), at.version),
     ...NEVER_MAKE_BUCKETS,
+    ...NO_SECOND_LOOK,
+    ...MANY_AT_ONCE,
     ...(sent.length > 0 && { RCLONE_HEADER: sent.join(",") }),
     ...(isPlain && { RCLONE_S3_USE_UNSIGNED_PAYLOAD: "true" }),
   }
@@ -52,10 +66,12 @@ export function childEnvironment(at: ChildOf): Readonly<Record<string, string>> 
 /** Old ones do not start where this names certificates for AWS, and have a name of their own for them. */
 function withoutForeignCertificates(
   environment: Readonly<Record<string, string>>,
-  { isRecommended }: RcloneVersion,
+  version: RcloneVersion | undefined,
 ): Readonly<Record<string, string>> {
   const { AWS_CA_BUNDLE: bundle, ...rest } = environment
-  return isRecommended || bundle === undefined ? environment : { RCLONE_CA_CERT: bundle, ...rest }
+  return version?.isRecommended !== false || bundle === undefined
+    ? environment
+    : { RCLONE_CA_CERT: bundle, ...rest }
 }
 
 /** `RCLONE_S3_` and the like, of the storages that rclone.conf names; an encrypted one tells none. */

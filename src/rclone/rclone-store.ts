@@ -12,6 +12,7 @@ import { NOTHING_ASKED, type Verdict } from "../store/verdict.ts"
 import type { RcloneAddress } from "./address.ts"
 import { member, text } from "./answers.ts"
 import { startChild } from "./child.ts"
+import { parseVersion, type RcloneVersion } from "./find.ts"
 import { openRc } from "./rc.ts"
 import { reading } from "./reading.ts"
 import { lookUpRemote, type RcloneRemote, type UnknownName } from "./remote.ts"
@@ -32,8 +33,7 @@ export interface RcloneStoreOptions extends RcloneSideOptions {
 export interface OpenRclone {
   readonly store: ObjectStore
   readonly remote: RcloneRemote
-  /** Of rclone, such as `1.76.0`. */
-  readonly version: string
+  readonly version: RcloneVersion
   readonly pid: number
   /** Makes the directory at the root of the remote; a bucket is never made. */
   makeRoot(): Promise<Result<void, Failure>>
@@ -42,6 +42,7 @@ export interface OpenRclone {
 const BUCKET_LANES = 64
 const OTHER_LANES = 8
 const ASK_MS_MAX = 60_000
+const SILENT: Failure = { kind: "unreachable", detail: "rclone does not answer" }
 
 export async function openRcloneStore(
   address: RcloneAddress,
@@ -54,13 +55,12 @@ export async function openRcloneStore(
     rc.close()
     child.value.stop()
   }
-  const version = await rc.call("core/version", {}, { withinMs: ASK_MS_MAX })
-  const found = version.ok ? await lookUpRemote(rc, address) : version
-  if (!version.ok || !found.ok) {
+  const asked = await rc.call("core/version", {}, { withinMs: ASK_MS_MAX })
+  const version = asked.ok ? parseVersion(`rclone ${text(member(asked.value, "version"))}`) : undefined
+  const found = version === undefined ? err(SILENT) : await lookUpRemote(rc, address)
+  if (version === undefined || !found.ok) {
     close()
-    return err(
-      version.ok && !found.ok ? found.error : { kind: "unreachable", detail: "rclone does not answer" },
-    )
+    return found.ok ? err(SILENT) : found
   }
   const remote = found.value
   const { random, nowMs } = options
@@ -73,7 +73,7 @@ export async function openRcloneStore(
   return ok({
     store,
     remote,
-    version: text(member(version.value, "version")).replace(/^v|-DEV$/g, ""),
+    version,
     pid: child.value.pid,
     async makeRoot() {
       const made = await side.ask(

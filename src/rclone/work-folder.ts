@@ -4,8 +4,8 @@
  * What a crash left is removed a day later.
  */
 
-import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs"
-import { type FileHandle, open, rm, utimes } from "node:fs/promises"
+import { mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
+import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { ContentLost } from "../model/ports.ts"
 import { err } from "../model/result.ts"
@@ -36,12 +36,7 @@ export function openWorkFolder(
     async withFile({ name, body, mtimeMs }, use) {
       try {
         mkdirSync(path, { recursive: true, mode: 0o700 })
-        return await withHandle(join(path, name), async (file, handle) => {
-          await fill(handle, body)
-          await handle.close()
-          await utimes(file, mtimeMs / 1000, mtimeMs / 1000)
-          return use()
-        })
+        return await withNewFile(join(path, name), { body, mtimeMs }, use)
       } catch (error) {
         if (error instanceof ContentLost || !isSystemError(error)) throw error
         return err({ kind: "unreachable", detail: error.code })
@@ -61,19 +56,23 @@ function removeLeftovers(parent: string, nowMs: number): void {
     })
 }
 
-/** A new file, which is removed in the end. */
-async function withHandle<T>(
+/** A new file, which is removed in the end. Small ones are written at once: that is less work than to wait for it. */
+async function withNewFile<T>(
   file: string,
-  use: (file: string, handle: FileHandle) => Promise<T>,
+  { body, mtimeMs }: { readonly body: Body; readonly mtimeMs: number },
+  use: () => Promise<T>,
 ): Promise<T> {
-  const handle = await open(file, "wx", 0o600)
   try {
-    return await use(file, handle)
+    if (body.kind === "bytes") writeFileSync(file, body.bytes, NEW)
+    else await writeFile(file, body.open(), NEW)
+    utimesSync(file, mtimeMs / 1000, mtimeMs / 1000)
+    return await use()
   } finally {
-    await handle.close()
-    await rm(file, { force: true })
+    rmSync(file, { force: true })
   }
 }
+
+const NEW = { flag: "wx", mode: 0o600 } as const
 
 function namesIn(directory: string): readonly string[] {
   try {
@@ -81,11 +80,6 @@ function namesIn(directory: string): readonly string[] {
   } catch {
     return []
   }
-}
-
-async function fill(handle: FileHandle, body: Body): Promise<void> {
-  if (body.kind === "bytes") await handle.writeFile(body.bytes)
-  else for await (const piece of body.open()) await handle.writeFile(piece)
 }
 
 function isSystemError(error: unknown): error is Error & { readonly code: string } {

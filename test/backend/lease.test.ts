@@ -42,8 +42,8 @@ async function call<T>(request: string, effect: () => T): Promise<Result<T, Trou
 
 const store: FlagStore = {
   put: (name, content) => call("put", () => void flags.set(name, { content, putMs: clock.monotonicMs })),
-  async list() {
-    const listed = await call("list", () => [...flags])
+  async list({ except }) {
+    const listed = await call("list", () => [...flags].filter(([name]) => name !== except))
     // A client learns how old they are when the answer comes.
     const age = (putMs: number) => (hasAges ? { ageMs: clock.monotonicMs - putMs } : {})
     return listed.ok

@@ -182,7 +182,7 @@ describeEachRclone((rclone) =>
       const store = await openWith(rclone, directory, { section, path: "bucket" })
       await store.makeRoot()
       await must(store.store.put("a.md", bytes("text"), AT))
-      expect(store.version).toMatch(/^1\.\d+\.\d+$/)
+      expect(store.version.text).toMatch(/^1\.\d+\.\d+$/)
       await expectNothingLeft(store, directory)
       rmSync(directory, { recursive: true })
     })
