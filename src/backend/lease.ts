@@ -61,6 +61,8 @@ export interface Lease {
   acquire(options: {
     readonly waitMsMax: number
     readonly onWait: (holder: string) => void
+    /** A listing of a moment ago showed no flag. */
+    readonly isClear?: boolean
   }): Promise<Result<void, Trouble>>
   /** Before every write. Renews what is two minutes old; `lease_lost` where others may write by now. */
   mayWrite(): Promise<Result<void, Trouble>>
@@ -124,13 +126,13 @@ export function lease(deps: LeaseDeps): Lease {
 async function acquire(
   deps: LeaseDeps,
   life: Life,
-  { waitMsMax, onWait }: Parameters<Lease["acquire"]>[0],
+  { waitMsMax, onWait, isClear = false }: Parameters<Lease["acquire"]>[0],
 ): Promise<Result<void, Trouble>> {
   const { device, random, sleep } = deps
   if (life.isHeld && isInTime(deps, life)) return ok(undefined)
   const untilMs = deps.monotonicMs() + waitMsMax
   for (let isTold = false; ; ) {
-    const tried = await tryOnce(deps, life)
+    const tried = await tryOnce(deps, life, { looksFirst: isTold || !isClear })
     if (tried.kind !== "held_by") return tried.kind === "ours" ? ok(undefined) : err(tried.trouble)
     const { flag } = tried
     const holder = isFlagOf(device, flag.name) ? "a copy of this device" : nameIn(flag)
@@ -148,8 +150,12 @@ type Tried =
   | { readonly kind: "failed"; readonly trouble: Trouble }
 
 /** Looks, puts the flag, looks again. The first look spares others a flag that would be taken away at once. */
-async function tryOnce(deps: LeaseDeps, life: Life): Promise<Tried> {
-  const before = await rival(deps, life)
+async function tryOnce(
+  deps: LeaseDeps,
+  life: Life,
+  { looksFirst }: { readonly looksFirst: boolean },
+): Promise<Tried> {
+  const before = looksFirst ? await rival(deps, life) : ok(undefined)
   if (!before.ok) return { kind: "failed", trouble: before.error }
   if (before.value !== undefined) return { kind: "held_by", flag: before.value }
   life.isHeld = false

@@ -14,6 +14,7 @@ import { err, ok, type Result } from "../model/result.ts"
 import { timeInToken } from "../model/time-token.ts"
 import type { Etag, ListedObject, ObjectStore } from "../store/store.ts"
 import { EPOCH_KEY } from "./epoch-text.ts"
+import { FLAGS_PREFIX } from "./object-flags.ts"
 import { troubleOf } from "./object-side.ts"
 
 const PAGE_KEYS = 1000
@@ -25,6 +26,8 @@ const PAGES_MAX = 10_000
 export interface BucketListing {
   readonly listing: Listing
   readonly epoch?: Etag
+  /** Some device holds the lease, or held it when it ended. */
+  readonly hasFlags: boolean
 }
 
 interface Listed {
@@ -45,9 +48,11 @@ export async function listBucket(
   const unknowns: Unknown[] = [...broken.flatMap(unknownsOfBroken), ...listed.value.unknowns]
   const notes: ListedObject[] = []
   let epoch: Etag | undefined
+  let hasFlags = false
   for (const object of objects) {
     const { key } = object
     if (key === EPOCH_KEY) epoch = object.etag
+    hasFlags ||= key.startsWith(FLAGS_PREFIX)
     if (key.startsWith(`${CONTROL_DIRECTORY}/`)) continue
     const unknown = unknownOf(object)
     if (unknown !== undefined) unknowns.push(unknown)
@@ -59,7 +64,7 @@ export async function listBucket(
     sha256: deps.sha256,
     shards: pages > 1 ? shardsOf(objects) : [],
   })
-  return ok({ listing, ...(epoch !== undefined && { epoch }) })
+  return ok({ listing, hasFlags, ...(epoch !== undefined && { epoch }) })
 }
 
 function listingOf(

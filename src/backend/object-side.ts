@@ -38,6 +38,8 @@ export interface ObjectSide extends ObjectDeps {
   readonly distrusted: Set<Etag>
   /** Tombstones looked at already, by path and token. */
   readonly looked: Map<string, Tombstone | undefined>
+  /** The last listing showed no flag of a lease, and none was asked for since. */
+  isClear: boolean
   readonly epoch: EpochKeeper
   readonly lease: Lease
 }

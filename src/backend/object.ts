@@ -56,6 +56,7 @@ export function objectBackend(deps: ObjectDeps): Backend {
       const listing = listBucket(deps, shards)
       side.epoch.await(listing.then(epochIn))
       const listed = await listing
+      side.isClear = listed.ok && !listed.value.hasFlags
       return listed.ok ? ok(listed.value.listing) : listed
     },
     look: (path) => lookAt(side, path),
@@ -101,6 +102,7 @@ function openSide(deps: ObjectDeps): ObjectSide {
     applied: new Map(),
     distrusted: new Set(),
     looked: new Map(),
+    isClear: false,
     epoch: epochKeeper(deps),
     lease: lease({ flags, device, deviceName, monotonicMs, wallMs: nowMs, random, sleep, memory }),
   }
@@ -149,7 +151,9 @@ async function beginWriting(
   if (!isUnderLease(side)) return ok(undefined)
   const waiting = untilSwitched(side)
   if (waiting !== undefined) return err(waiting)
-  return side.lease.acquire({ waitMsMax: LEASE_WAIT_MS_MAX, onWait })
+  const { isClear } = side
+  side.isClear = false
+  return side.lease.acquire({ waitMsMax: LEASE_WAIT_MS_MAX, onWait, isClear })
 }
 
 /** After a switch everybody waits until nobody can still be writing by the old mode. */

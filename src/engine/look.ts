@@ -124,10 +124,14 @@ export async function look(
   // A union comes before what made it necessary is remembered: whoever dies in between finds the one or neither.
   const started = unions.map((reason): EventBody => ({ type: "union.started", reason, scope: "all" }))
   const seen = [...started, ...options.first, ...observed.local.bodies, ...observed.remote.bodies]
-  const resolved = await resolveContents({ sides: world.sides, paths: ledger.imagine(seen, run).paths })
-  const bodies: EventBody[] = [...seen, ...resolved.bodies]
-  const frozen = newlyIgnored(ledger.imagine(bodies, run), world)
-  if (frozen.length > 0) bodies.push({ type: "union.started", reason: "ignored", scope: frozen })
+  const sight = ledger.imagine(seen, run)
+  const resolved = await resolveContents({ sides: world.sides, paths: sight.paths })
+  const known = [...seen, ...resolved.bodies]
+  const state = resolved.bodies.length === 0 ? sight : ledger.imagine(known, run)
+  const scope = newlyIgnored(state, world)
+  const frozen: readonly EventBody[] =
+    scope.length === 0 ? [] : [{ type: "union.started", reason: "ignored", scope }]
+  const bodies = [...known, ...frozen]
   return ok({
     bodies,
     listings,
@@ -137,7 +141,7 @@ export async function look(
       local: [...observed.local.unknowns, ...resolved.unknowns.local],
       remote: [...observed.remote.unknowns, ...resolved.unknowns.remote],
     },
-    state: ledger.imagine(bodies, run),
+    state: frozen.length === 0 ? state : ledger.imagine(bodies, run),
   })
 }
 

@@ -96,6 +96,16 @@ test("lists after its own flag is up, and takes it away when it is done", async 
   expect(await mayWrite(a)).toBe("lease_lost")
 })
 
+test("puts its flag at once where a listing showed none, and sees one that went up since", async () => {
+  const soon = { waitMsMax: 0, onWait: () => undefined, isClear: true }
+  const a = device("da")
+  expect((await a.acquire(soon)).ok).toBe(true)
+  expect(calls).toEqual(["put", "list"])
+  expect(await device("db").acquire(soon)).toMatchObject({ ok: false, error: { code: "lease_held" } })
+  expect([...flags.keys()].every((name) => name.startsWith("da."))).toBe(true)
+  expect(await mayWrite(a)).toBe("ok")
+})
+
 test("names the holder, waits as long as it may, and leaves nothing of its own", async () => {
   const a = device("da")
   await acquire(a)

@@ -27,9 +27,9 @@ const MOVED = NOTES_PER_DIRECTORY
 
 const pathOf = (number: number) => `d${Math.floor(number / NOTES_PER_DIRECTORY)}/n${number}.md`
 
-/** A flag that is put and taken away again, after a look; and the epoch, looked at and put. */
+/** A flag that is put, looked for others, and taken away again after a look; and the epoch, looked at and put. */
 const underLease = (epochs: number) => ({
-  LIST: 2,
+  LIST: 1,
   HEAD: 1 + epochs,
   PUT: 1 + epochs,
   DELETE: 1,
