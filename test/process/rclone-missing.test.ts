@@ -101,6 +101,25 @@ describeRclone((program) => {
     })
   })
 
+  describe("an rclone that can be used", () => {
+    test("is started once in a run, and asked for its version before only where that decides what it sees", async () => {
+      const device = newFolderWorld(program).device("one")
+      await device.setUp()
+      const log = join(device.home, "runs")
+      replaceRclone(device, `echo "$1" >> '${log}'\nexec '${program}' "$@"`)
+      const path = { PATH: `${device.bin}:${process.env["PATH"]}` }
+      for (const [more, runs] of [
+        [{}, ["rcd"]],
+        [{ AWS_CA_BUNDLE: "" }, ["version", "rcd"]],
+      ] as const) {
+        rmSync(log, { force: true })
+        const ran = await device.runWith({ ...path, ...more }, "cloud", "bisync")
+        expect(ran, ran.err).toMatchObject({ exit: 0 })
+        expect(readFileSync(log, "utf8").trim().split("\n")).toEqual(runs)
+      }
+    })
+  })
+
   describe("an rclone that lies where notes are synced", () => {
     test("is never run, and the next one on PATH is", async () => {
       const device = newFolderWorld(program).device("one")
