@@ -130,10 +130,10 @@ async function change<T>(
     if (attempt > 0 || !canBeReplaced(keeping)) {
       const read = await fetch(keeping)
       if (!read.ok) return read
-      const done = read.value === undefined ? undefined : isDone(read.value)
-      if (done !== undefined) return ok(done)
     }
     if (keeping.kept === undefined) return err({ code: "not_found", path: EPOCH_KEY })
+    const done = isDone(keeping.kept.epoch)
+    if (done !== undefined) return ok(done)
     const { epoch, value } = make(keeping.kept.epoch)
     const replaced = await replace(keeping, epoch, { kind: "match", etag: keeping.kept.etag })
     if (!replaced.ok) return replaced

@@ -29,11 +29,11 @@ const NEVER_MAKE_BUCKETS = {
   RCLONE_AZUREBLOB_NO_CHECK_CONTAINER: "true",
 } as const
 
-/** An upload carries its MD5, so the answer says that it arrived; a look after each would say it once more. */
-const NO_SECOND_LOOK = { RCLONE_S3_NO_HEAD: "true" } as const
-
-/** As many connections stay open as there are requests at once; without these all but some are opened anew each time. */
-const MANY_AT_ONCE = { RCLONE_TRANSFERS: "64", RCLONE_CHECKERS: "64" } as const
+/**
+ * An upload carries its MD5, so the answer says that it arrived; a look after each would say it once more. And as many
+ * connections stay open as we have requests at once; of other storages some make larger batches of this number.
+ */
+const FOR_S3 = { RCLONE_S3_NO_HEAD: "true", RCLONE_TRANSFERS: "64" } as const
 
 /** What it may see is the same for every version but where certificates are named. */
 export function dependsOnVersion({ AWS_CA_BUNDLE }: Environment): boolean {
@@ -52,12 +52,12 @@ export function childEnvironment(at: ChildOf): Readonly<Record<string, string>> 
   const sent = Object.entries(headers).map(([header, value]) => `${header}: ${value}`)
   const section = conf === undefined ? undefined : findSection(conf, name)
   // Over plain HTTP rclone would sign the bytes of a stream that it can read once.
-  const isPlain = section?.get("type") === "s3" && section.get("endpoint")?.startsWith("http:") === true
+  const isS3 = section?.get("type") === "s3"
+  const isPlain = isS3 && section.get("endpoint")?.startsWith("http:") === true
   return {
     ...withoutForeignCertificates(Object.fromEntries(kept), at.version),
     ...NEVER_MAKE_BUCKETS,
-    ...NO_SECOND_LOOK,
-    ...MANY_AT_ONCE,
+    ...(isS3 && FOR_S3),
     ...(sent.length > 0 && { RCLONE_HEADER: sent.join(",") }),
     ...(isPlain && { RCLONE_S3_USE_UNSIGNED_PAYLOAD: "true" }),
   }
