@@ -85,8 +85,8 @@ export async function cycle(
     recognise(world, ledger, options.names),
     listSides(world, {
       shards: ledger.state().root.listed.remote?.shards,
-      meanwhile: async (local) => {
-        ahead = await lookAhead(world, ledger, local)
+      meanwhile: async (listing) => {
+        ahead = await lookAhead(world, ledger, { listing, acceptsMounts: options.union !== undefined })
       },
     }),
   ])

@@ -84,18 +84,23 @@ export interface Look {
 export interface Ahead {
   readonly listing: Listing
   readonly paths: State["paths"]
+  readonly acceptsMounts: boolean
   readonly observed: Result<Observed, Trouble>
 }
 
 /** Looks at what is new here ahead of everything else; nothing where nothing is. */
-export async function lookAhead(world: World, ledger: Ledger, listing: Listing): Promise<Ahead | undefined> {
+export async function lookAhead(
+  world: World,
+  ledger: Ledger,
+  at: { readonly listing: Listing; readonly acceptsMounts: boolean },
+): Promise<Ahead | undefined> {
+  const { listing } = at
   if (isAsSettled(ledger.state(), "local", listing)) return undefined
   const loaded = await ledger.load()
   // Why it cannot be read is said by whoever needs it.
   if (!loaded.ok) return undefined
   const { paths } = loaded.value
-  const observed = await observeSide(world, loaded.value, { side: "local", listing, acceptsMounts: false })
-  return { listing, paths, observed }
+  return { ...at, paths, observed: await observeSide(world, loaded.value, { ...at, side: "local" }) }
 }
 
 export async function look(
@@ -115,7 +120,8 @@ export async function look(
   const observeIn = (side: Side) =>
     observeSide(world, before, { side, listing: listings[side], acceptsMounts })
   const { ahead } = options
-  const isStill = ahead?.listing === listings.local && ahead.paths === before.paths && !acceptsMounts
+  const isStill =
+    ahead?.listing === listings.local && ahead.paths === before.paths && ahead.acceptsMounts === acceptsMounts
   const local = isStill ? ahead.observed : await observeIn("local")
   const remote = await observeIn("remote")
   if (!local.ok) return err({ code: "side_unreadable", side: "local", trouble: local.error })

@@ -19,7 +19,12 @@ export async function whileWriting<T>(
   const begun = await remote.beginWriting({ onWait: onLeaseWait ?? (() => undefined) })
   if (!begun.ok) return err({ code: "side_unreadable", side: "remote", trouble: begun.error })
   let released: Promise<void> | undefined
-  const release = () => (released ??= remote.endWriting?.() ?? Promise.resolve())
+  const release = () => {
+    released ??= remote.endWriting?.() ?? Promise.resolve()
+    // If it breaks while the work goes on, whoever waits for it below hears of it.
+    released.catch(() => undefined)
+    return released
+  }
   try {
     return await work(release)
   } finally {

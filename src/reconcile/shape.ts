@@ -47,7 +47,7 @@ export function settleShapes(options: {
       const side = otherSide(landing.targetSide)
       const to = names.takeOne(landing.path, side === "local" ? "odd" : "even")
       shaped.push({ kind: "sidestep", path: landing.path, to, side, version: landing.version })
-      if (change.kind === "move") shaped.push(sourceDelete(change))
+      shaped.push(...withoutLanding(change))
     }
   }
   return view.isClear
@@ -79,7 +79,7 @@ function withoutBlocked(
   }
   if (blocked.size === 0) return { changes, notices }
   const left = {
-    changes: changes.filter((change) => !blocked.has(change)),
+    changes: changes.flatMap((change) => (blocked.has(change) ? withoutLanding(change) : [change])),
     notices: [...notices, ...blocked.values()],
   }
   return withoutBlocked(left, paths, view)
@@ -123,15 +123,12 @@ function landingOf(change: Change): Landing | undefined {
   return undefined
 }
 
-function sourceDelete({ path, targetSide, version }: Extract<Change, { kind: "move" }>): Change {
-  return {
-    kind: "delete",
-    path,
-    targetSide,
-    version,
-    reason: targetSide === "local" ? "remote_deleted" : "local_deleted",
-    isRename: true,
-  }
+/** What is left of a rename that cannot land: the old name goes, as it would had nobody seen that it is one. */
+function withoutLanding(change: Change): readonly Change[] {
+  if (change.kind !== "move") return []
+  const { path, targetSide, version } = change
+  const reason = targetSide === "local" ? "remote_deleted" : "local_deleted"
+  return [{ kind: "delete", path, targetSide, version, reason, isRename: true }]
 }
 
 function createsName(change: Change): boolean {

@@ -285,6 +285,18 @@ describe("20: keys `p` and `p/x` beside each other", () => {
   })
 })
 
+test("a rename whose new name has no place still takes the old name away", () => {
+  expectRow("", {
+    rule: "20: the file that stays is in the way of the new name, not of the old one",
+    base: { p: "x", z: "f" },
+    local: { p: "x", z: "f" },
+    remote: { p: "x", "p/q": "f" },
+    unknowns: { remote: [unknownAt("p", "path", "file_and_directory")] },
+    notices: ["unknown p/q local"],
+    plan: ["delete (rename): remove local z f"],
+  })
+})
+
 test("a directory takes a file's name in one phase and its files come in the next", () => {
   const local = new Map([["p", { content: "f", mtimeMs: 0, fileId: "1" }]])
   const remote = new Map([["p/x", { content: "d", mtimeMs: 0, fileId: "2" }]])
