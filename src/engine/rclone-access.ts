@@ -5,7 +5,7 @@
  */
 
 import { existsSync } from "node:fs"
-import { join } from "node:path"
+import { delimiter, join } from "node:path"
 import { platform } from "node:os"
 import { troubleOf } from "../backend/object-side.ts"
 import type { SyncError } from "../model/errors.ts"
@@ -43,9 +43,9 @@ export async function rcloneAt(
   })
 }
 
-function surroundings({ environment = {} }: Place, forbidden: readonly string[]): Surroundings {
-  const separator = platform() === "win32" ? ";" : ":"
-  const directories = (environment.PATH ?? environment.Path ?? "").split(separator)
+/** Where programs are looked for: on the PATH of whoever runs the command. */
+export function surroundings({ environment = {} }: Place, forbidden: readonly string[]): Surroundings {
+  const directories = (environment.PATH ?? environment.Path ?? "").split(delimiter)
   return { platform: platform(), directories, forbidden }
 }
 

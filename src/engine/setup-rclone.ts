@@ -6,7 +6,6 @@
  */
 
 import { platform, userInfo } from "node:os"
-import { delimiter } from "node:path"
 import { troubleOf } from "../backend/object-side.ts"
 import type { SyncError } from "../model/errors.ts"
 import { err, ok, type Result } from "../model/result.ts"
@@ -15,7 +14,7 @@ import { installCommand, runInstall } from "../rclone/install.ts"
 import type { OpenRclone } from "../rclone/rclone-store.ts"
 import type { Answer } from "../store/store.ts"
 import type { Place } from "./config.ts"
-import { openRclone, rcloneAt } from "./rclone-access.ts"
+import { openRclone, rcloneAt, surroundings } from "./rclone-access.ts"
 import type { RcloneRemote } from "./remote.ts"
 import type { StepResult } from "./setup.ts"
 
@@ -74,9 +73,8 @@ export async function findOrInstall(
 /** False where there is no package manager, the user does not want it, or it failed. */
 async function install(place: Place, syncDir: string, { ask, onOutput }: InstallOffer): Promise<boolean> {
   const environment = place.environment ?? {}
-  const directories = (environment.PATH ?? environment.Path ?? "").split(delimiter)
-  const programOf = (name: string) =>
-    findProgram(name, { platform: platform(), directories, forbidden: [syncDir] })
+  const at = surroundings(place, [syncDir])
+  const programOf = (name: string) => findProgram(name, at)
   const isRoot = platform() !== "win32" && userInfo().uid === 0
   const command = installCommand({
     platform: platform(),

@@ -29,11 +29,14 @@ const NEVER_MAKE_BUCKETS = {
   RCLONE_AZUREBLOB_NO_CHECK_CONTAINER: "true",
 } as const
 
+/** Requests to a bucket at the same time. */
+export const BUCKET_LANES = 64
+
 /**
  * An upload carries its MD5, so the answer says that it arrived; a look after each would say it once more. And as many
  * connections stay open as we have requests at once; of other storages some make larger batches of this number.
  */
-const FOR_S3 = { RCLONE_S3_NO_HEAD: "true", RCLONE_TRANSFERS: "64" } as const
+const FOR_S3 = { RCLONE_S3_NO_HEAD: "true", RCLONE_TRANSFERS: String(BUCKET_LANES) } as const
 
 /** What it may see is the same for every version but where certificates are named. */
 export function dependsOnVersion({ AWS_CA_BUNDLE }: Environment): boolean {

@@ -9,6 +9,7 @@ import { Agent, type IncomingMessage, request, type RequestOptions } from "node:
 import { err, ok, type Result } from "../model/result.ts"
 import type { Answer, Failure } from "../store/store.ts"
 import type { RcloneChild } from "./child.ts"
+import { BUCKET_LANES } from "./environment.ts"
 import { failureOf } from "./failure.ts"
 
 export interface Rc {
@@ -19,12 +20,11 @@ export interface Rc {
   close(): void
 }
 
-const SOCKETS_MAX = 64
 /** Nothing is heard for this long of the body that was asked for, or nothing more. */
 const IDLE_MS_MAX = 90_000
 
 export function openRc(child: RcloneChild): Rc {
-  const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MAX })
+  const agent = new Agent({ keepAlive: true, maxSockets: BUCKET_LANES })
   const { port, user, password } = child
   const to = { host: "127.0.0.1", port, agent, auth: `${user}:${password}` }
   const failed = (error: unknown): Failure =>

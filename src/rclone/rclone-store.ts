@@ -12,6 +12,7 @@ import { NOTHING_ASKED, type Verdict } from "../store/verdict.ts"
 import type { RcloneAddress } from "./address.ts"
 import { member, text } from "./answers.ts"
 import { startChild } from "./child.ts"
+import { BUCKET_LANES } from "./environment.ts"
 import { parseVersion, type RcloneVersion } from "./find.ts"
 import { openRc } from "./rc.ts"
 import { reading } from "./reading.ts"
@@ -39,7 +40,6 @@ export interface OpenRclone {
   makeRoot(): Promise<Result<void, Failure>>
 }
 
-const BUCKET_LANES = 64
 const OTHER_LANES = 8
 const ASK_MS_MAX = 60_000
 const SILENT: Failure = { kind: "unreachable", detail: "rclone does not answer" }
